@@ -1,0 +1,26 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench tools licences
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Run the whole fleet against a simulated Twilio, then check every byte (ARGS="--calls 50")
+	cargo run -- demo $(ARGS)
+
+test: tools ## Run every test
+	cargo test --workspace --all-features
+
+lint: tools ## Check formatting, lints, documentation and shell scripts
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --all-features
+	git grep -lE '^#!.*[/ ](ba)?sh$$' | xargs shellcheck
+
+bench: ## Measure side by side with the alternatives
+	cargo bench --bench '*'
+
+licences: ## Check the dependencies' licences and sources (needs cargo-deny)
+	cargo deny check bans licenses sources
+
+tools: ## Install what the tests run besides Rust (done by test and lint)
+	scripts/install-test-tools

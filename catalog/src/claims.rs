@@ -1,0 +1,123 @@
+//! Claims: the exclusive right to do one kind of work on one recording, for a time.
+//!
+//! A worker that died keeps others away only until its claim expires. One that was only slow may still be at work then:
+//! that is what the fence is for. Each new holder gets a higher one, and nothing is written down under a lower.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use twilio::RecordingSid;
+
+use crate::change::Change;
+use crate::connect::Catalog;
+use crate::error::CatalogError;
+use crate::words::Work;
+
+/// The right to do one kind of work on one recording. It is not released when dropped: it expires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    recording_sid: RecordingSid,
+    work: Work,
+    fence: i64,
+}
+
+impl Claim {
+    /// What it is on.
+    pub fn recording_sid(&self) -> &RecordingSid {
+        &self.recording_sid
+    }
+
+    /// What it allows.
+    pub fn work(&self) -> Work {
+        self.work
+    }
+
+    pub(crate) fn fence(&self) -> i64 {
+        self.fence
+    }
+}
+
+impl Catalog {
+    /// Claims `work` on a recording until `now + lease`. `None` where somebody holds it, and, for any work but purge,
+    /// where our copy is marked for deletion. One that expired is taken over: its holder can write nothing more.
+    ///
+    /// # Errors
+    /// [`CatalogError::UnknownRecording`]; what the database said.
+    pub async fn claim(
+        &self,
+        sid: &RecordingSid,
+        work: Work,
+        lease: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Claim>, CatalogError> {
+        let mut change = self.change(sid).await?;
+        if change.row.is_marked && work != Work::Purge {
+            return Ok(None);
+        }
+        let fence: Option<i64> = sqlx::query_scalar(
+            "INSERT INTO claims (recording_sid, work, fence, expires_at) VALUES ($1, $2, 1, $3) \
+             ON CONFLICT (recording_sid, work) DO UPDATE SET fence = claims.fence + 1, expires_at = excluded.expires_at \
+             WHERE claims.expires_at <= $4 RETURNING fence",
+        )
+        .bind(sid.as_str())
+        .bind(work.as_str())
+        .bind(expiry(lease, now))
+        .bind(now.timestamp_millis())
+        .fetch_optional(&mut **change.transaction())
+        .await?;
+        let Some(fence) = fence else { return Ok(None) };
+        change.commit().await?;
+        Ok(Some(Claim { recording_sid: sid.clone(), work, fence }))
+    }
+
+    /// Keeps a claim until `now + lease`. One that expired and was not taken over lives on.
+    ///
+    /// # Errors
+    /// [`CatalogError::ClaimLost`] where it was taken over; what the database said.
+    pub async fn extend_claim(&self, claim: &Claim, lease: Duration, now: DateTime<Utc>) -> Result<(), CatalogError> {
+        if self.set_expiry(claim, expiry(lease, now)).await? { Ok(()) } else { Err(CatalogError::ClaimLost) }
+    }
+
+    /// Gives a claim up. That it was lost already is fine.
+    ///
+    /// # Errors
+    /// What the database said; the claim expires by itself then.
+    pub async fn release_claim(&self, claim: &Claim) -> Result<(), CatalogError> {
+        self.set_expiry(claim, 0).await.map(|_| ())
+    }
+
+    async fn set_expiry(&self, claim: &Claim, expires_at: i64) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let updated =
+            sqlx::query("UPDATE claims SET expires_at = $1 WHERE recording_sid = $2 AND work = $3 AND fence = $4")
+                .bind(expires_at)
+                .bind(claim.recording_sid.as_str())
+                .bind(claim.work.as_str())
+                .bind(claim.fence)
+                .execute(&mut *transaction)
+                .await?;
+        transaction.commit().await?;
+        Ok(updated.rows_affected() == 1)
+    }
+}
+
+impl Change {
+    /// Whether somebody is at any work but purge.
+    pub(crate) async fn is_worked_on(&mut self, now: DateTime<Utc>) -> Result<bool, CatalogError> {
+        let sid = self.sid().to_owned();
+        let select =
+            sqlx::query("SELECT COUNT(*) FROM claims WHERE recording_sid = $1 AND work <> 'purge' AND expires_at > $2");
+        Ok(self.number(select.bind(sid).bind(now.timestamp_millis())).await? > 0)
+    }
+
+    /// Takes every claim to other work than purge away from whoever may still think to hold it.
+    pub(crate) async fn take_claims_away(&mut self) -> Result<(), CatalogError> {
+        let sid = self.sid().to_owned();
+        let update = "UPDATE claims SET fence = fence + 1, expires_at = 0 WHERE recording_sid = $1 AND work <> 'purge'";
+        self.execute(sqlx::query(update).bind(sid)).await.map(|_| ())
+    }
+}
+
+fn expiry(lease: Duration, now: DateTime<Utc>) -> i64 {
+    now.timestamp_millis().saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,113 @@
+//! Claims and fences.
+
+use chrono::TimeDelta;
+use twilio::MediaFormat;
+
+use super::fixture::{Fixture, LEASE, heard_at, object, sid, stored_media};
+use crate::{CatalogError, Status, Work};
+
+pub async fn claimed_work_is_not_claimed_twice(fixture: &Fixture) {
+    fixture.received(1).await;
+    fixture.claim(1, Work::Archive, heard_at()).await;
+    assert_eq!(fixture.other.claim(&sid(1), Work::Archive, LEASE, heard_at()).await.unwrap(), None);
+}
+
+pub async fn different_work_is_claimed_at_once(fixture: &Fixture) {
+    fixture.received(1).await;
+    fixture.received(2).await;
+    fixture.claim(1, Work::Archive, heard_at()).await;
+    fixture.claim(1, Work::Transcribe, heard_at()).await;
+    fixture.claim(2, Work::Archive, heard_at()).await;
+}
+
+pub async fn released_claim_can_be_taken(fixture: &Fixture) {
+    fixture.received(1).await;
+    let claim = fixture.claim(1, Work::Archive, heard_at()).await;
+    fixture.catalog.release_claim(&claim).await.unwrap();
+    fixture.claim(1, Work::Archive, heard_at()).await;
+}
+
+pub async fn expired_claim_is_taken_over(fixture: &Fixture) {
+    fixture.received(1).await;
+    fixture.claim(1, Work::Archive, heard_at()).await;
+    let expiry = heard_at() + LEASE;
+    let too_early = expiry - TimeDelta::milliseconds(1);
+    assert_eq!(fixture.other.claim(&sid(1), Work::Archive, LEASE, too_early).await.unwrap(), None);
+    assert!(fixture.other.claim(&sid(1), Work::Archive, LEASE, expiry).await.unwrap().is_some());
+}
+
+pub async fn overtaken_holder_can_neither_extend_nor_commit(fixture: &Fixture) {
+    fixture.received(1).await;
+    let slow = fixture.claim(1, Work::Archive, heard_at()).await;
+    fixture.catalog.stage_media(&slow, &object(1), MediaFormat::Wav, heard_at()).await.unwrap();
+    let later = heard_at() + LEASE;
+    let quick = fixture.claim(1, Work::Archive, later).await;
+
+    let extended = fixture.catalog.extend_claim(&slow, LEASE, later).await;
+    assert!(matches!(extended, Err(CatalogError::ClaimLost)));
+    let stored = fixture.catalog.store_media(&slow, &stored_media(), later).await;
+    assert!(matches!(stored, Err(CatalogError::ClaimLost)));
+    assert_eq!(fixture.row(1).await.status, Status::Received);
+    fixture.catalog.store_media(&quick, &stored_media(), later).await.unwrap();
+}
+
+pub async fn overtaken_holder_releases_without_harm(fixture: &Fixture) {
+    fixture.received(1).await;
+    let slow = fixture.claim(1, Work::Archive, heard_at()).await;
+    let later = heard_at() + LEASE;
+    fixture.claim(1, Work::Archive, later).await;
+    fixture.catalog.release_claim(&slow).await.unwrap();
+    assert_eq!(fixture.other.claim(&sid(1), Work::Archive, LEASE, later).await.unwrap(), None);
+}
+
+pub async fn extended_claim_lasts_longer(fixture: &Fixture) {
+    fixture.received(1).await;
+    let claim = fixture.claim(1, Work::Archive, heard_at()).await;
+    let later = heard_at() + LEASE / 2;
+    fixture.catalog.extend_claim(&claim, LEASE, later).await.unwrap();
+    let first_expiry = heard_at() + LEASE;
+    assert_eq!(fixture.other.claim(&sid(1), Work::Archive, LEASE, first_expiry).await.unwrap(), None);
+}
+
+pub async fn expired_claim_that_nobody_took_can_be_extended(fixture: &Fixture) {
+    fixture.received(1).await;
+    let claim = fixture.claim(1, Work::Archive, heard_at()).await;
+    let late = heard_at() + LEASE * 2;
+    fixture.catalog.extend_claim(&claim, LEASE, late).await.unwrap();
+    assert_eq!(fixture.other.claim(&sid(1), Work::Archive, LEASE, late).await.unwrap(), None);
+}
+
+pub async fn fence_grows_past_a_release(fixture: &Fixture) {
+    fixture.received(1).await;
+    let first = fixture.claim(1, Work::Archive, heard_at()).await;
+    fixture.catalog.release_claim(&first).await.unwrap();
+    let second = fixture.claim(1, Work::Archive, heard_at()).await;
+    assert_ne!(first, second);
+    let staged = fixture.catalog.stage_media(&first, &object(1), MediaFormat::Wav, heard_at()).await;
+    assert!(matches!(staged, Err(CatalogError::ClaimLost)));
+}
+
+pub async fn claim_to_other_work_does_not_count(fixture: &Fixture) {
+    fixture.received(1).await;
+    fixture.claim(1, Work::Archive, heard_at()).await;
+    let transcribe = fixture.claim(1, Work::Transcribe, heard_at()).await;
+    let staged = fixture.catalog.stage_media(&transcribe, &object(1), MediaFormat::Wav, heard_at()).await;
+    assert!(matches!(staged, Err(CatalogError::ClaimLost)));
+}
+
+pub async fn unknown_recording_cannot_be_claimed(fixture: &Fixture) {
+    let claimed = fixture.catalog.claim(&sid(1), Work::Purge, LEASE, heard_at()).await;
+    assert!(matches!(claimed, Err(CatalogError::UnknownRecording(unknown)) if unknown == sid(1)));
+}
+
+pub async fn claimed_by_many_at_once_has_one_holder(fixture: &Fixture) {
+    for number in 0..10 {
+        fixture.received(number).await;
+        let sid = sid(number);
+        let (one, two) = tokio::join!(
+            fixture.catalog.claim(&sid, Work::Archive, LEASE, heard_at()),
+            fixture.other.claim(&sid, Work::Archive, LEASE, heard_at()),
+        );
+        assert!(one.unwrap().is_some() ^ two.unwrap().is_some());
+    }
+}

@@ -1,0 +1,58 @@
+//! What is known of each recording: the truth that the queue only points at.
+//!
+//! A [`Catalog`] is asked and told in words of the domain: [`hear`](Catalog::hear) what Twilio says,
+//! [`stage_media`](Catalog::stage_media) before bytes are written and [`store_media`](Catalog::store_media) once they
+//! are verified, [`grant_purge`](Catalog::grant_purge) before anything is deleted and
+//! [`complete_purge`](Catalog::complete_purge) once it was seen to be gone. Each is one transaction: all of it is
+//! written, durably, or nothing.
+//!
+//! Rules that hold on every path:
+//! - A recording is one row, whatever is said of it, how often and in which order, and it is never removed.
+//! - Work is done under a [`Claim`]; only the newest holder may write down what it did.
+//! - Nothing is deleted without a [`PurgePermit`], and only the gate makes one. Nothing held is ever marked, nothing
+//!   marked is ever held: the schema itself refuses it.
+//! - There is no phone number and no transcript text in it.
+//!
+//! Times are handed in, never asked of the system, and kept to the millisecond. Dropping a future halfway rolls its
+//! transaction back.
+
+mod audit;
+mod change;
+mod claims;
+mod columns;
+mod connect;
+#[cfg(feature = "testing")]
+pub mod contract;
+mod dialect;
+mod error;
+mod facts;
+mod hear;
+mod holds;
+mod media;
+mod permit;
+mod policy;
+mod purge;
+mod recordings;
+mod retention;
+mod row;
+mod stuck;
+mod transcripts;
+mod versions;
+mod view;
+mod words;
+
+pub use audit::{AuditEntry, AuditRow};
+pub use claims::Claim;
+pub use connect::Catalog;
+pub use error::{CatalogError, Refusal};
+pub use hear::Heard;
+pub use media::StoredMedia;
+pub use permit::{PurgeDecision, PurgePermit, StoredObject};
+pub use policy::Policy;
+pub use recordings::ListFilter;
+pub use row::{MediaRow, RecordingRow};
+pub use stuck::{Expects, Stuck, StuckWork};
+pub use transcripts::StoredTranscript;
+pub use versions::TranscriptRow;
+pub use view::{MediaView, RecordingView, TranscriptView};
+pub use words::{MediaState, Status, TranscriptState, UnknownWord, Work};

@@ -1,0 +1,159 @@
+//! What lacks a step and has not moved for a while: the sweep that finds work whose job was lost.
+
+use chrono::{DateTime, Utc};
+use twilio::RecordingSid;
+
+use crate::connect::Catalog;
+use crate::error::CatalogError;
+use crate::row::{RecordingRow, recording_columns};
+use crate::versions::TranscriptRow;
+use crate::words::{Status, TranscriptState};
+
+/// Which steps recordings are expected to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expects {
+    /// Something transcribes.
+    pub transcribe: bool,
+    /// Transcripts are handed on.
+    pub deliver: bool,
+}
+
+/// A recording and a step it lacks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stuck {
+    /// The recording.
+    pub row: RecordingRow,
+    /// The step.
+    pub missing: StuckWork,
+}
+
+/// A step that is to be taken again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StuckWork {
+    /// Its media is not archived.
+    Archive,
+    /// This version of its transcript is not made.
+    Transcribe {
+        /// Which.
+        version: u32,
+    },
+    /// This version of its transcript was not handed on.
+    Deliver {
+        /// Which.
+        version: u32,
+    },
+    /// Its deletion was begun and not completed.
+    Purge,
+}
+
+/// Recordings that may lack a step. `$1` the recording to go on after, `$2` the time since when nothing moved, `$3` and
+/// `$4` whether something transcribes and delivers, `$5` how many. What stands still for a reason waits for an operator,
+/// deletion aside.
+const MAY_LACK: &str = concat!(
+    "SELECT ",
+    recording_columns!(),
+    " FROM recordings WHERE recording_sid IN (\
+      SELECT recording_sid FROM recordings WHERE status = 'received' AND recording_sid > $1 \
+      UNION ALL SELECT recording_sid FROM recordings \
+      WHERE marked_at IS NOT NULL AND status <> 'deleted' AND recording_sid > $1 \
+      UNION ALL SELECT recording_sid FROM recordings \
+      WHERE status = 'archived' AND transcripts_deleted_at IS NULL AND recording_sid > $1 AND $3 = 1 \
+      UNION ALL SELECT recording_sid FROM transcripts WHERE state <> 'stored' AND recording_sid > $1 AND $3 = 1 \
+      UNION ALL SELECT recording_sid FROM transcripts \
+      WHERE state = 'stored' AND delivered_at IS NULL AND object IS NOT NULL AND recording_sid > $1 AND $4 = 1) \
+     AND (error IS NULL OR marked_at IS NOT NULL) AND updated_at < $2 \
+     AND NOT EXISTS (SELECT 1 FROM claims \
+      WHERE claims.recording_sid = recordings.recording_sid AND claims.expires_at > $2) \
+     ORDER BY recording_sid LIMIT $5"
+);
+
+impl Catalog {
+    /// Recordings that lack a step and that nothing moved since `before`, in the order of their SIDs, those after
+    /// `after`, at most `limit` recordings, with every step each of them lacks:
+    ///
+    /// - `received`: archive, whatever Twilio's word is by now
+    /// - stored media that is not encrypted by Twilio, when something transcribes: each version that was asked for or
+    ///   begun; the first, where there is none
+    /// - stored transcripts that were not handed on, when something delivers
+    /// - marked for deletion and not deleted: purge
+    ///
+    /// One with a live claim, or one that expired only after `before`, is not stuck. One that stands still for a reason
+    /// (its error says which) waits for an operator, unless it is to be deleted.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn stuck(
+        &self,
+        expects: Expects,
+        before: DateTime<Utc>,
+        after: Option<&RecordingSid>,
+        limit: u32,
+    ) -> Result<Vec<Stuck>, CatalogError> {
+        let mut last = after.map(RecordingSid::to_string).unwrap_or_default();
+        loop {
+            let rows = self.may_lack(expects, before, &last, limit).await?;
+            let Some(newest) = rows.last() else { return Ok(Vec::new()) };
+            last = newest.recording_sid.to_string();
+            let mut stuck = Vec::new();
+            for row in rows {
+                let transcripts = self.transcripts(&row.recording_sid).await?;
+                let missing = missing(&row, &transcripts, expects);
+                stuck.extend(missing.into_iter().map(|missing| Stuck { row: row.clone(), missing }));
+            }
+            // An empty page must mean that there is nothing more.
+            if !stuck.is_empty() {
+                return Ok(stuck);
+            }
+        }
+    }
+
+    async fn may_lack(
+        &self,
+        expects: Expects,
+        before: DateTime<Utc>,
+        last: &str,
+        limit: u32,
+    ) -> Result<Vec<RecordingRow>, CatalogError> {
+        let rows = sqlx::query(MAY_LACK)
+            .bind(last)
+            .bind(before.timestamp_millis())
+            .bind(i64::from(expects.transcribe))
+            .bind(i64::from(expects.deliver))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(rows.iter().map(RecordingRow::read).collect::<Result<_, _>>()?)
+    }
+}
+
+fn missing(row: &RecordingRow, transcripts: &[TranscriptRow], expects: Expects) -> Vec<StuckWork> {
+    let mut missing = Vec::new();
+    if row.mark.is_some() {
+        missing.push(StuckWork::Purge);
+    }
+    if row.is_marked || row.error.is_some() {
+        return missing;
+    }
+    if row.status == Status::Received {
+        missing.push(StuckWork::Archive);
+    }
+    let can_transcribe =
+        row.stored_media().is_some() && row.encryption.is_none() && row.transcripts_deleted_at.is_none();
+    if expects.transcribe && can_transcribe {
+        let unmade = transcripts.iter().filter(|transcript| transcript.state != TranscriptState::Stored);
+        missing.extend(unmade.map(|transcript| StuckWork::Transcribe { version: transcript.version }));
+        if transcripts.is_empty() {
+            missing.push(StuckWork::Transcribe { version: 1 });
+        }
+    }
+    if expects.deliver {
+        let is_undelivered = |transcript: &&TranscriptRow| {
+            transcript.state == TranscriptState::Stored
+                && transcript.object.is_some()
+                && transcript.delivered_at.is_none()
+        };
+        let undelivered = transcripts.iter().filter(is_undelivered);
+        missing.extend(undelivered.map(|transcript| StuckWork::Deliver { version: transcript.version }));
+    }
+    missing
+}

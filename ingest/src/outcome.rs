@@ -1,0 +1,80 @@
+//! One metric and one log line for each callback.
+
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use twilio::{AccountSid, CallSid, Params, RecordingSid};
+
+/// What became of a callback; rides on the response to [`observe`]. A response without one answered no callback.
+#[derive(Clone)]
+pub(crate) struct Outcome {
+    label: &'static str,
+    refusal: Option<String>,
+}
+
+impl Outcome {
+    pub(crate) fn accepted(label: &'static str) -> Self {
+        Self { label, refusal: None }
+    }
+
+    pub(crate) fn refused(label: &'static str, why: String) -> Self {
+        Self { label, refusal: Some(why) }
+    }
+}
+
+/// Whom a callback is about: all of its parameters that may be logged. Of a refused callback it is merely what was
+/// claimed, but always a well-formed SID.
+#[derive(Clone, Default)]
+pub(crate) struct Subject {
+    account: Option<AccountSid>,
+    call: Option<CallSid>,
+    recording: Option<RecordingSid>,
+}
+
+impl Subject {
+    pub(crate) fn of(params: &Params) -> Self {
+        Self {
+            account: params.get("AccountSid").and_then(|sid| sid.parse().ok()),
+            call: params.get("CallSid").and_then(|sid| sid.parse().ok()),
+            recording: params.get("RecordingSid").and_then(|sid| sid.parse().ok()),
+        }
+    }
+}
+
+/// Counts, times and logs the callback that `request` is.
+pub(crate) async fn observe(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let mut response = next.run(request).await;
+    let Some(outcome) = response.extensions_mut().remove::<Outcome>() else {
+        return response;
+    };
+    metrics::counter!("callvault_callbacks_total", "outcome" => outcome.label).increment(1);
+    metrics::histogram!("callvault_callback_duration_seconds").record(started.elapsed());
+    log(&outcome, &response.extensions_mut().remove().unwrap_or_default());
+    response
+}
+
+fn log(outcome: &Outcome, subject: &Subject) {
+    let account = subject.account.as_ref().map(AccountSid::as_str);
+    let call = subject.call.as_ref().map(CallSid::as_str);
+    let recording = subject.recording.as_ref().map(RecordingSid::as_str);
+    match &outcome.refusal {
+        None => tracing::info!(
+            outcome = outcome.label,
+            account.sid = account,
+            call.sid = call,
+            recording.sid = recording,
+            "callback accepted"
+        ),
+        Some(why) => tracing::warn!(
+            outcome = outcome.label,
+            account.sid = account,
+            call.sid = call,
+            recording.sid = recording,
+            why,
+            "callback refused"
+        ),
+    }
+}

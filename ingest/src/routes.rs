@@ -1,0 +1,65 @@
+//! Which path leads where.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use queue::{Clock, Queue};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::config::{Ingest, IngestConfig, MetricsPage};
+use crate::form::BODY_BYTES_MAX;
+use crate::outcome::observe;
+use crate::problem::problem;
+use crate::refusal::Refusal;
+use crate::{callback, probes, transcription};
+
+/// The service's routes over `queue`. `clock` tells when a callback was received; `metrics_page` is what `/metrics`
+/// shows.
+pub fn router(config: IngestConfig, queue: Arc<dyn Queue>, clock: Clock, metrics_page: Option<MetricsPage>) -> Router {
+    let ingest = Arc::new(Ingest::new(config, queue, clock, metrics_page));
+    let at_root = routes();
+    let routes = match ingest.public_url.path() {
+        "" => at_root,
+        // For a proxy that leaves the public URL's path on: nesting takes it off.
+        path => at_root.without_v07_checks().nest(path, routes()),
+    };
+    routes
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(observe))
+        .with_state(ingest)
+}
+
+fn routes() -> Router<Arc<Ingest>> {
+    // The webhooks take any method here because they refuse the wrong ones themselves: such a callback is lost, so it
+    // is counted and logged.
+    Router::new()
+        .route("/webhooks/recording", any(callback::recording))
+        .route("/webhooks/voice/status", any(callback::call_progress))
+        .route("/webhooks/transcription/{provider}", any(transcription::result))
+        .route("/healthz", get(probes::healthz))
+        .route("/readyz", get(probes::readyz))
+        .route("/metrics", get(probes::metrics))
+}
+
+async fn no_such_route() -> Response {
+    let detail = "no such route: Twilio's callbacks go to /webhooks/recording and /webhooks/voice/status";
+    problem(StatusCode::NOT_FOUND, detail)
+}
+
+async fn method_not_allowed() -> Response {
+    problem(StatusCode::METHOD_NOT_ALLOWED, "this route takes GET and HEAD")
+}
+
+/// The panic itself is in the log already, by the panic hook.
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    Refusal::Panicked.into_response()
+}

@@ -1,0 +1,44 @@
+//! `/healthz`, `/readyz`, `/metrics`, and a handler that panics.
+
+use std::sync::Arc;
+
+use crate::harness::*;
+use crate::raw_http::{exchange, request};
+
+#[tokio::test]
+async fn probes_answer_get_and_head() {
+    let service = Setup { metrics_page: Some(Arc::new(|| "up 1\n".to_owned())), ..Setup::default() }.start().await;
+    for (target, body) in [("/healthz", "ok\n"), ("/readyz", "ready\n"), ("/metrics", "up 1\n")] {
+        let answer = service.get(target).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, body), "{target}");
+        let head = exchange(service.address, &request("HEAD", target, &[], b"")).await;
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "{target}");
+        let length = body.len().to_string();
+        assert_eq!(head.header("content-length"), Some(length.as_str()), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_page_has_the_type_prometheus_asks_for() {
+    let service = Setup { metrics_page: Some(Arc::new(String::new)), ..Setup::default() }.start().await;
+    let answer = service.get("/metrics").await;
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+}
+
+#[tokio::test]
+async fn without_metrics_there_is_no_page() {
+    let service = start().await;
+    let answer = service.get("/metrics").await;
+    assert_eq!(answer.status, 404);
+    answer.detail();
+}
+
+#[tokio::test]
+async fn panic_is_an_answer_and_the_service_goes_on() {
+    let service =
+        Setup { metrics_page: Some(Arc::new(|| panic!("asked for by the test"))), ..Setup::default() }.start().await;
+    let answer = service.get("/metrics").await;
+    assert_eq!(answer.status, 500);
+    assert!(!answer.detail().contains("asked for"), "{answer:?}");
+    assert_eq!(service.send(&Callback::recording()).await.status, 200);
+}

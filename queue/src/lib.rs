@@ -1,0 +1,1 @@
+//! Jobs, deliveries and settlements, and the engines that carry them.

@@ -1,0 +1,79 @@
+//! The `callvault` command: parses the command line, then hands over to one module a subcommand.
+
+mod check;
+mod cli;
+mod config;
+mod demo;
+mod ingest_role;
+mod keys;
+mod migrate;
+mod output;
+mod queue_command;
+mod reconcile;
+mod recordings;
+mod retention;
+mod serve;
+mod settings;
+mod settings_command;
+mod simulate;
+mod telemetry;
+mod wiring;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::config::Config;
+use crate::settings::SettingsError;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => report(&error),
+    }
+}
+
+#[tokio::main]
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    let output = output::Output { is_json: cli.json };
+    let config = match &cli.command {
+        // These need no settings, and must work where none are right yet.
+        Command::Demo(options) => return demo::run(options, &cli.log_format).await,
+        Command::Keys(options) => return keys::run(options, output),
+        Command::Simulate(options) => return simulate::run(options, &cli.log_format).await,
+        _ => Config::load(cli.config.as_deref(), &environment)?,
+    };
+    telemetry::start_logging(&cli.log_format, config.values.text("log_level").unwrap_or("info"))?;
+    for (name, nearest) in settings::suspicious(&environment) {
+        tracing::warn!("{name} is no setting of callvault: did you mean {}?", nearest.to_uppercase());
+    }
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    match cli.command {
+        Command::Serve => serve::run(&config).await,
+        Command::Ingest => ingest_role::run(&config).await,
+        Command::Worker(options) => worker::run(&config, &options).await,
+        Command::Retention(options) => retention::run(&config, &options, output).await,
+        Command::Reconcile(options) => reconcile::run(&config, &options, output).await,
+        Command::Recordings(command) => recordings::run(&config, &command, output).await,
+        Command::Queue(command) => queue_command::run(&config, &command, output).await,
+        Command::Migrate => migrate::run(&config, output).await,
+        Command::Settings => settings_command::run(&config, output),
+        Command::Check => check::run(&config, output).await,
+        Command::Demo(_) | Command::Keys(_) | Command::Simulate(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// What went wrong and its causes, on stderr; 2 for a setting, 1 for all else.
+#[expect(clippy::print_stderr, reason = "the one place that tells the user why the command failed")]
+fn report(error: &anyhow::Error) -> ExitCode {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    eprintln!("callvault: {}", causes.join(": "));
+    ExitCode::from(if error.is::<SettingsError>() { 2 } else { 1 })
+}

@@ -1,0 +1,41 @@
+//! `callvault reconcile`: one pass, and the backfill of old recordings.
+
+use std::process::ExitCode;
+
+use chrono::TimeDelta;
+use queue::Clock;
+use workers::{ReconcileReport, ReconcileWindow};
+
+use crate::cli::ReconcileOptions;
+use crate::config::Config;
+use crate::output::Output;
+use crate::wiring;
+
+pub(crate) async fn run(config: &Config, options: &ReconcileOptions, output: Output) -> anyhow::Result<ExitCode> {
+    let (queue, catalog) = (wiring::queue(config).await?, wiring::catalog(config).await?);
+    let now = Clock::System.now();
+    let lookback = TimeDelta::days(i64::from(config.schedules.reconcile_lookback_days));
+    let window = ReconcileWindow {
+        since: Some(options.since.unwrap_or(now - lookback).date_naive()),
+        until: options.until.map(|until| until.date_naive()),
+    };
+    let reconciler = wiring::reconciler(config, &queue, &catalog, options.dry_run)?;
+    let report = reconciler.run(window, now).await?;
+    if report.past_retention > 0 {
+        tracing::warn!(
+            "{} of the missing recordings started more than RETENTION_DAYS ({}) ago: they are archived, and the next \
+             retention sweep deletes them here and at Twilio; raise RETENTION_DAYS first to keep them",
+            report.past_retention,
+            config.policy.retention_days
+        );
+    }
+    output.document(&report, text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(report: &ReconcileReport) -> String {
+    format!(
+        "listed {}, unfinished {}, missing {} (past retention {}), stuck {}, jobs queued {}",
+        report.listed, report.unfinished, report.missing, report.past_retention, report.stuck, report.published
+    )
+}

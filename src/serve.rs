@@ -1,0 +1,136 @@
+//! `callvault serve`: ingest, workers and the schedules in one process.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use catalog::Catalog;
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use queue::{Clock, Queue, Stage};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use workers::{Dispatcher, ReconcileWindow};
+
+use crate::config::Config;
+use crate::{ingest_role, telemetry, wiring};
+
+pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    let listener = ingest_role::listen(config).await?;
+    serve(config, listener, until_told_to_stop()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves on `listener` until `shutdown`. Stops in order: no more callbacks and no more deliveries, work under way is
+/// drained, the rest is handed back.
+pub(crate) async fn serve(config: &Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let metrics = telemetry::start_metrics()?;
+    let queue = wiring::queue(config).await?;
+    let catalog = wiring::catalog(config).await?;
+    let dispatcher = dispatcher(config, &queue, &catalog).await?;
+    let ingest = ingest_role::service(config, &queue, &metrics, listener, shutdown.clone())?;
+    tracing::info!(
+        public_url = config.public_base_url()?.as_str(),
+        queue = config.queue_url,
+        vault = config.recordings_bucket,
+        "serving"
+    );
+    let watched = Some((catalog.clone(), config.policy));
+    let (_, _, _, served) = tokio::join!(
+        dispatcher.run(&Stage::ALL, shutdown.clone()),
+        schedules(config, &queue, &catalog, shutdown.clone()),
+        telemetry::watch(metrics, Arc::clone(&queue), watched, shutdown.clone()),
+        ingest,
+    );
+    tracing::info!("stopped");
+    served.context("ingest")
+}
+
+/// The dispatcher of a worker, wired from the configuration.
+pub(crate) async fn dispatcher(
+    config: &Config,
+    queue: &Arc<dyn Queue>,
+    catalog: &Catalog,
+) -> anyhow::Result<Dispatcher> {
+    Ok(Dispatcher {
+        queue: Arc::clone(queue),
+        catalog: catalog.clone(),
+        clock: Clock::System,
+        stages: wiring::stages(config, queue, catalog).await?,
+        concurrency: config.worker_concurrency,
+        drain: config.worker_drain,
+    })
+}
+
+/// Runs both sweeps at once and then on their periods. A sweep that fails is logged: the next one is its retry.
+async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, shutdown: CancellationToken) {
+    let retention = || -> BoxFuture<'_, anyhow::Result<()>> {
+        Box::pin(async {
+            let now = Clock::System.now();
+            let report = workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, false).await?;
+            tracing::info!(due = report.due, published = report.published, "retention sweep");
+            Ok(())
+        })
+    };
+    let reconcile = || -> BoxFuture<'_, anyhow::Result<()>> {
+        Box::pin(async {
+            let now = Clock::System.now();
+            let lookback = TimeDelta::days(i64::from(config.schedules.reconcile_lookback_days));
+            let window = ReconcileWindow { since: Some((now - lookback).date_naive()), until: None };
+            let report = wiring::reconciler(config, queue, catalog, false)?.run(window, now).await?;
+            let (listed, missing, stuck) = (report.listed, report.missing, report.stuck);
+            tracing::info!(listed, missing, stuck, published = report.published, "reconcile pass");
+            Ok(())
+        })
+    };
+    tokio::join!(
+        every("retention", config.schedules.retention_every, &shutdown, retention),
+        every("reconcile", config.schedules.reconcile_every, &shutdown, reconcile),
+    );
+}
+
+/// Runs `sweep` now and then each `period` until `shutdown`, which also breaks off a sweep under way: it is safe to.
+async fn every<'a>(
+    name: &str,
+    period: Duration,
+    shutdown: &CancellationToken,
+    sweep: impl Fn() -> BoxFuture<'a, anyhow::Result<()>>,
+) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            swept = sweep() => if let Err(error) = swept {
+                tracing::error!(sweep = name, error = %format!("{error:#}"), "sweep failed: the next one tries again");
+            },
+        }
+        if tokio::time::timeout(period, shutdown.cancelled()).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Cancelled by SIGINT or SIGTERM; a second one ends the process at once.
+pub(crate) fn until_told_to_stop() -> CancellationToken {
+    let shutdown = CancellationToken::new();
+    let told = shutdown.clone();
+    tokio::spawn(async move {
+        signal().await;
+        tracing::info!("told to stop: draining");
+        told.cancel();
+        signal().await;
+        std::process::exit(130);
+    });
+    shutdown
+}
+
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        }
+        // Without signal handlers the system's default ends the process; nothing is lost by that.
+        _ => std::future::pending().await,
+    }
+}

@@ -1,0 +1,89 @@
+//! Logs on stderr and metrics for Prometheus.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use catalog::{Catalog, Policy};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use queue::{Clock, Queue, Stage};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::LogFormat;
+use crate::settings::SettingsError;
+
+/// Seconds; from a local answer to the patience of Twilio and the length of a transcription.
+const LATENCY_BUCKETS: [f64; 14] =
+    [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 3600.0];
+const GAUGES_EVERY: Duration = Duration::from_secs(10);
+
+/// Log lines go to stderr from here on. `RUST_LOG` wins over `level`.
+pub(crate) fn start_logging(format: &LogFormat, level: &str) -> anyhow::Result<()> {
+    let filter = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
+    let directives = filter.unwrap_or_else(|| format!("{level},sqlx=warn,hyper=warn,reqwest=warn,rustls=warn"));
+    let filter = EnvFilter::try_new(&directives)
+        .map_err(|error| SettingsError::new("log_level", format!("{directives:?}: {error}")))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Collects metrics from here on; the handle renders the page.
+pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &LATENCY_BUCKETS);
+    let handle = builder.context("metrics")?.install_recorder().context("metrics")?;
+    describe();
+    Ok(handle)
+}
+
+fn describe() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
+    counter!("callvault_callbacks_total", "Callbacks received, by outcome.");
+    histogram!("callvault_callback_duration_seconds", "From a callback's arrival to its answer.");
+    counter!("callvault_jobs_total", "Deliveries worked on, by stage and outcome.");
+    histogram!("callvault_job_duration_seconds", "Time a delivery was in hand, by stage.");
+    gauge!("callvault_jobs_in_flight", "Deliveries in hand now, by stage.");
+    gauge!("callvault_queue_depth", "Messages ready, delayed or in flight, by stage.");
+    gauge!("callvault_dead_letters", "Dead letters, by stage.");
+    counter!("callvault_media_bytes_total", "Bytes of plain media, by direction.");
+    counter!("callvault_twilio_requests_total", "Requests to Twilio, by endpoint and status (0: no answer).");
+    histogram!("callvault_callback_to_archived_seconds", "From first hearing of a recording to its archive.");
+    histogram!("callvault_callback_to_transcript_seconds", "From first hearing of a recording to its transcript.");
+    gauge!("callvault_retention_overdue", "Recordings past their date and not on hold: alert when not 0.");
+}
+
+/// Keeps the metrics' internal buffers bounded where nobody scrapes, and the gauges fresh, until `shutdown`.
+pub(crate) async fn watch(
+    metrics: PrometheusHandle,
+    queue: Arc<dyn Queue>,
+    catalog: Option<(Catalog, Policy)>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        metrics.run_upkeep();
+        if let Err(error) = refresh(queue.as_ref(), catalog.as_ref()).await {
+            tracing::warn!(error = %format!("{error:#}"), "gauges not refreshed");
+        }
+        if tokio::time::timeout(GAUGES_EVERY, shutdown.cancelled()).await.is_ok() {
+            return;
+        }
+    }
+}
+
+async fn refresh(queue: &dyn Queue, catalog: Option<&(Catalog, Policy)>) -> anyhow::Result<()> {
+    for stage in Stage::ALL {
+        let depth = queue.depth(stage).await?;
+        let waiting = depth.ready + depth.delayed + depth.in_flight;
+        metrics::gauge!("callvault_queue_depth", "stage" => stage.as_str()).set(waiting as f64);
+        metrics::gauge!("callvault_dead_letters", "stage" => stage.as_str()).set(depth.dead as f64);
+    }
+    if let Some((catalog, policy)) = catalog {
+        let overdue = catalog.overdue(policy, Clock::System.now()).await?;
+        metrics::gauge!("callvault_retention_overdue").set(overdue as f64);
+    }
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! Opens what the configuration names: the one place that knows which engine stands behind which URL.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use catalog::Catalog;
+use futures::StreamExt;
+use queue::{Clock, Queue};
+use transcriber::{
+    Command, CommandConfig, Deepgram, DeepgramConfig, OpenAi, OpenAiConfig, TranscribeOptions, Transcriber,
+};
+use vault::{Identities, ObjectStore, Recipients, Vault};
+use workers::{Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, Transcribe, WebhookSecret};
+
+use crate::config::{Config, Provider, Twilio};
+use crate::settings::SettingsError;
+
+pub(crate) async fn queue(config: &Config) -> anyhow::Result<Arc<dyn Queue>> {
+    let options = queue::Options { lease: config.queue_lease, clock: Clock::System };
+    queue::open(&config.queue_url, options).await.context("QUEUE_URL")
+}
+
+/// The catalog; an embedded one brings its schema up to date by itself.
+pub(crate) async fn catalog(config: &Config) -> anyhow::Result<Catalog> {
+    let catalog = Catalog::connect(&config.database_url).await.context("DATABASE_URL")?;
+    if config.database_url.starts_with("sqlite:") {
+        catalog.migrate().await.context("DATABASE_URL")?;
+    }
+    Ok(catalog)
+}
+
+/// The vault. One in a folder makes its key on first use.
+pub(crate) async fn vault(config: &Config) -> anyhow::Result<Vault> {
+    let store = vault::open_store(&config.recordings_bucket).context("RECORDINGS_BUCKET")?;
+    let identities = match &config.encryption_identity_file {
+        Some(path) => Some(identities(path)?),
+        None => None,
+    };
+    let (recipients, identities) = match (&config.encryption_recipients, identities) {
+        (Some(recipients), identities) => (recipients.clone(), identities),
+        (None, Some(identities)) => (identities.recipients(), Some(identities)),
+        (None, None) => own_key(config, store.as_ref()).await?,
+    };
+    Ok(Vault::new(store, recipients, identities))
+}
+
+fn identities(path: &Path) -> anyhow::Result<Identities> {
+    let problem = |error| SettingsError::new("encryption_identity_file", format!("{}: {error}", path.display()));
+    Ok(Identities::from_file(path).map_err(problem)?)
+}
+
+/// The key beside a vault in a folder, made on first use. Never made where sealed objects lie already: a second key
+/// would hide that the first is lost.
+async fn own_key(config: &Config, store: &dyn ObjectStore) -> anyhow::Result<(Recipients, Option<Identities>)> {
+    let Some(path) = own_key_path(config) else { return Err(SettingsError::required("encryption_recipients").into()) };
+    if !path.exists() {
+        if let Some(object) = store.list("recordings/").next().await {
+            object.context("RECORDINGS_BUCKET")?;
+            anyhow::bail!(
+                "{} is missing and the vault holds sealed recordings: put the key back, or name it in \
+                 ENCRYPTION_IDENTITY_FILE (to go on without being able to open them, set ENCRYPTION_RECIPIENTS)",
+                path.display()
+            );
+        }
+        vault::generate_identity_file(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
+        tracing::warn!(
+            "made the vault's key: {}. Back it up now: without it nothing that is sealed can ever be opened",
+            path.display()
+        );
+    }
+    let identities = identities(&path)?;
+    Ok((identities.recipients(), Some(identities)))
+}
+
+/// `identity.txt` beside the vault's folder.
+pub(crate) fn own_key_path(config: &Config) -> Option<PathBuf> {
+    let folder = Path::new(config.recordings_bucket.strip_prefix("file:")?);
+    Some(folder.parent().unwrap_or(Path::new("")).join("identity.txt"))
+}
+
+pub(crate) fn twilio(twilio: &Twilio) -> anyhow::Result<twilio::Client> {
+    let main = match &twilio.api_key {
+        Some((sid, secret)) => twilio::Credentials { user: sid.clone(), secret: secret.clone() },
+        None => {
+            twilio::Credentials { user: twilio.account_sid.to_string(), secret: twilio.auth_token.clone() }
+        }
+    };
+    let mut account_credentials = std::collections::HashMap::new();
+    for (sid, token) in twilio.subaccounts.iter().filter(|_| twilio.api_key.is_none()) {
+        // The first token named for an account is its primary one.
+        let credentials = twilio::Credentials { user: sid.to_string(), secret: token.clone() };
+        account_credentials.entry(sid.clone()).or_insert(credentials);
+    }
+    let client = twilio::Client::new(twilio::ClientConfig {
+        api_url: twilio.api_url.clone(),
+        credentials: main,
+        account_credentials,
+        max_concurrency: twilio.max_concurrency,
+        requests_per_second: twilio.requests_per_second,
+        request_timeout: std::time::Duration::from_secs(30),
+    });
+    let client = client.context("cannot make the Twilio client")?;
+    Ok(client.on_request(Arc::new(|endpoint, status| {
+        let status = status.to_string();
+        metrics::counter!("callvault_twilio_requests_total", "endpoint" => endpoint, "status" => status).increment(1);
+    })))
+}
+
+pub(crate) fn signing_keys(twilio: &Twilio) -> twilio::SigningKeys {
+    let mut keys = twilio::SigningKeys::new();
+    keys.add_auth_token(twilio.account_sid.clone(), twilio.auth_token.clone());
+    if let Some(secondary) = &twilio.auth_token_secondary {
+        keys.add_auth_token(twilio.account_sid.clone(), secondary.clone());
+    }
+    for (sid, token) in &twilio.subaccounts {
+        keys.add_auth_token(sid.clone(), token.clone());
+    }
+    for (id, secret) in &twilio.shared_keys {
+        keys.add_shared_key(id.clone(), secret.clone());
+    }
+    keys
+}
+
+/// Every account recordings are taken from, each once.
+pub(crate) fn accounts(twilio: &Twilio) -> Vec<twilio::AccountSid> {
+    let mut accounts = vec![twilio.account_sid.clone()];
+    for (sid, _) in &twilio.subaccounts {
+        if !accounts.contains(sid) {
+            accounts.push(sid.clone());
+        }
+    }
+    accounts
+}
+
+pub(crate) fn transcriber(config: &Config) -> anyhow::Result<Option<Arc<dyn Transcriber>>> {
+    let timeout = config.transcription.timeout;
+    let transcriber: Arc<dyn Transcriber> = match &config.transcription.provider {
+        Provider::None => return Ok(None),
+        Provider::Deepgram { api_key, api_url } => Arc::new(Deepgram::new(DeepgramConfig {
+            api_url: api_url.clone(),
+            api_key: api_key.clone(),
+            timeout,
+        })?),
+        Provider::OpenAi { api_key, base_url } => Arc::new(OpenAi::new(OpenAiConfig {
+            base_url: base_url.clone(),
+            api_key: api_key.clone(),
+            timeout,
+        })?),
+        Provider::Command { command } => {
+            let command = Command::new(CommandConfig { command: command.clone(), timeout });
+            Arc::new(command.map_err(|error| SettingsError::new("transcription_command", error.to_string()))?)
+        }
+    };
+    Ok(Some(transcriber))
+}
+
+fn delivery_target(config: &Config) -> anyhow::Result<Option<DeliveryTarget>> {
+    let Some(delivery) = &config.delivery else { return Ok(None) };
+    let secret = WebhookSecret::parse(&delivery.secret)?;
+    let target = DeliveryTarget::new(delivery.url.clone(), secret, delivery.allow_private);
+    Ok(Some(target.map_err(|error| SettingsError::new("delivery_webhook_url", error.to_string()))?))
+}
+
+/// Everything the stages of a worker need, from one configuration.
+pub(crate) async fn stages(
+    config: &Config,
+    queue: &Arc<dyn Queue>,
+    catalog: &Catalog,
+) -> anyhow::Result<Stages> {
+    let (vault, clock) = (vault(config).await?, Clock::System);
+    let twilio = twilio(config.twilio()?)?;
+    let transcriber = transcriber(config)?;
+    let target = delivery_target(config)?;
+    let budget = MemoryBudget::new(config.worker_memory_mb);
+    Ok(Stages {
+        archive: Archive {
+            queue: Arc::clone(queue),
+            catalog: catalog.clone(),
+            vault: vault.clone(),
+            twilio: twilio.clone(),
+            clock: clock.clone(),
+            format: config.recordings_format,
+            budget: budget.clone(),
+            transcribes: transcriber.is_some(),
+            purges_at_once: config.policy.twilio_delete_after_days == Some(0),
+        },
+        purge: Purge {
+            catalog: catalog.clone(),
+            vault: vault.clone(),
+            twilio,
+            clock: clock.clone(),
+            policy: config.policy,
+            lease: config.queue_lease,
+        },
+        deliver: target.as_ref().map(|target| Deliver {
+            catalog: catalog.clone(),
+            vault: vault.clone(),
+            target: target.clone(),
+            clock: clock.clone(),
+            policy: config.policy,
+            lease: config.queue_lease,
+        }),
+        transcribe: transcriber.map(|transcriber| Transcribe {
+            queue: Arc::clone(queue),
+            catalog: catalog.clone(),
+            vault,
+            transcriber,
+            options: TranscribeOptions {
+                model: config.transcription.model.clone(),
+                language: config.transcription.language.clone(),
+            },
+            clock,
+            budget,
+            delivers: target.is_some(),
+        }),
+    })
+}
+
+pub(crate) fn reconciler(
+    config: &Config,
+    queue: &Arc<dyn Queue>,
+    catalog: &Catalog,
+    is_dry_run: bool,
+) -> anyhow::Result<Reconciler> {
+    let account = config.twilio()?;
+    Ok(Reconciler {
+        queue: Arc::clone(queue),
+        catalog: catalog.clone(),
+        twilio: twilio(account)?,
+        accounts: accounts(account),
+        policy: config.policy,
+        expects: catalog::Expects {
+            transcribe: !matches!(config.transcription.provider, Provider::None),
+            deliver: config.delivery.is_some(),
+        },
+        stuck_after: config.schedules.reconcile_stuck_after,
+        is_dry_run,
+    })
+}
+

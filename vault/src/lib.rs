@@ -1,0 +1,1 @@
+//! Sealed objects: age encryption over an object store.

@@ -1,0 +1,222 @@
+//! Archive: Twilio's media, byte for byte, sealed into the vault, and the catalog's row that says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalog::{Catalog, CatalogError, Claim, RecordingRow, Status, StoredMedia, Work};
+use chrono::{DateTime, Utc};
+use queue::{Clock, Job, Queue};
+use tokio_util::sync::CancellationToken;
+use twilio::{MediaFormat, Recording, RecordingStatus, TwilioError, TwilioErrorKind};
+use vault::{ObjectKey, Sealed, Vault};
+
+use crate::budget::MemoryBudget;
+use crate::claimed::Claims;
+use crate::fault::{Fault, Handled};
+use crate::media_check::MediaCheck;
+
+/// How long Twilio is given to have the media ready, from when the recording was first heard of.
+const READINESS_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+const READINESS_PAUSE_FIRST: Duration = Duration::from_secs(1);
+const READINESS_PAUSE_MOST: Duration = Duration::from_secs(600);
+/// A measured length this far from Twilio's whole seconds is flagged.
+const DURATION_TOLERANCE_SECS: f64 = 1.0;
+
+/// The archive stage.
+#[derive(Debug)]
+pub struct Archive {
+    /// Where the next job is published.
+    pub queue: Arc<dyn Queue>,
+    /// The truth about each recording.
+    pub catalog: Catalog,
+    /// Where media goes.
+    pub vault: Vault,
+    /// Where media comes from.
+    pub twilio: twilio::Client,
+    /// The one clock.
+    pub clock: Clock,
+    /// The format asked of Twilio; what Twilio encrypted itself comes as WAV only (error 16109).
+    pub format: MediaFormat,
+    /// The bound on media in memory.
+    pub budget: MemoryBudget,
+    /// Whether archived media is to be transcribed.
+    pub transcribes: bool,
+    /// Whether Twilio's copy goes as soon as ours is verified.
+    pub purges_at_once: bool,
+}
+
+impl Archive {
+    /// Archives `recording` unless that is done. Safe to run any number of times, at once too: one claim, one object
+    /// key, and a row that only moves forward.
+    pub async fn handle(
+        &self,
+        recording: &Recording,
+        received_at: DateTime<Utc>,
+        stop: &CancellationToken,
+    ) -> Handled {
+        let mut row = self.catalog.hear(recording, received_at).await?.row;
+        if lacks_facts(&row) {
+            row = self.ask_twilio(&row).await?;
+        }
+        if let Some(nothing_to_do) = self.settled(&row).await? {
+            return Ok(nothing_to_do);
+        }
+        let sid = row.recording_sid.clone();
+        self.claims().with(&sid, Work::Archive, stop, |claim| self.archive(row, claim)).await
+    }
+
+    /// What was done before, where nothing remains but to hand on. `None` when there is media to fetch.
+    async fn settled(&self, row: &RecordingRow) -> Result<Option<&'static str>, Fault> {
+        let twilio_status = RecordingStatus::from(row.twilio_status.as_str());
+        Ok(match (row.status, twilio_status) {
+            (Status::Deleted, _) => Some("already deleted"),
+            _ if row.is_marked => Some("already marked for deletion"),
+            _ if row.is_archived() => {
+                self.hand_on(row).await?;
+                Some("already archived")
+            }
+            (_, RecordingStatus::Absent) => Some("absent at Twilio"),
+            (_, RecordingStatus::Failed) => Some("failed at Twilio"),
+            (_, RecordingStatus::InProgress | RecordingStatus::Paused) => Some("noted: still recording"),
+            _ => None,
+        })
+    }
+
+    async fn archive(&self, row: RecordingRow, claim: Claim) -> Handled {
+        // Another worker may have finished between the first look and the claim.
+        if let Some(fresh) = self.catalog.recording(&row.recording_sid).await?
+            && let Some(done) = self.settled(&fresh).await?
+        {
+            return Ok(done);
+        }
+        let _memory = self.budget.hold_stream().await;
+        let is_encrypted = row.encryption.is_some();
+        let format = if is_encrypted { MediaFormat::Wav } else { self.format };
+        let channels = row.channels.filter(|channels| *channels > 1);
+        let media = match self.twilio.media(&row.account_sid, &row.recording_sid, format, channels).await {
+            Ok(media) => media,
+            Err(error) if error.kind == TwilioErrorKind::NotFound => return self.why_no_media(&row, error).await,
+            Err(error) => return Err(error.into()),
+        };
+        let (check, body) = MediaCheck::start(media.body, format, is_encrypted, media.content_length).await?;
+        let key = object_key(&row, format);
+        self.catalog.stage_media(&claim, key.as_str(), format, self.clock.now()).await?;
+        let sealed = match self.vault.seal(&key, body).await {
+            Ok(sealed) => sealed,
+            Err(error) => return Err(check.fault().unwrap_or_else(|| error.into())),
+        };
+        self.commit(&row, &claim, &key, &stored_media(&row, &sealed, &check)).await?;
+        self.hand_on(&row).await?;
+        Ok("archived")
+    }
+
+    /// Writes down what was stored. Where the row was deleted meanwhile, the object just written goes again.
+    async fn commit(&self, row: &RecordingRow, claim: &Claim, key: &ObjectKey, media: &StoredMedia) -> Result<(), Fault> {
+        let now = self.clock.now();
+        match self.catalog.store_media(claim, media, now).await {
+            Ok(()) => {}
+            Err(CatalogError::ClaimLost) => {
+                let row = self.catalog.recording(&row.recording_sid).await?;
+                if row.is_none_or(|row| row.status == Status::Deleted || row.is_marked) {
+                    self.vault.delete(key).await?;
+                }
+                return Err(Fault::NotYet { after: Duration::ZERO, why: "the claim was lost to another worker".to_owned() });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        metrics::counter!("callvault_media_bytes_total", "direction" => "archived").increment(media.bytes);
+        let since_callback = (now - row.received_at).to_std().unwrap_or_default();
+        metrics::histogram!("callvault_callback_to_archived_seconds").record(since_callback);
+        Ok(())
+    }
+
+    /// The next jobs of archived media. Published again when the archive is asked for again: the stages know what is
+    /// done, and a crash between commit and publish must not end the recording's way.
+    async fn hand_on(&self, row: &RecordingRow) -> Result<(), Fault> {
+        let (account_sid, recording_sid) = (row.account_sid.clone(), row.recording_sid.clone());
+        if self.transcribes && row.encryption.is_none() && row.status != Status::Transcribed {
+            let job = Job::TranscribeV1 { account_sid: account_sid.clone(), recording_sid: recording_sid.clone(), version: 1 };
+            self.queue.publish(&job, Duration::ZERO).await?;
+        }
+        if self.purges_at_once && row.twilio_deleted_at.is_none() {
+            self.queue.publish(&Job::PurgeV1 { account_sid, recording_sid }, Duration::ZERO).await?;
+        }
+        Ok(())
+    }
+
+    /// A 404 for media means not ready, deleted, or kept elsewhere; only the recording's own resource tells which.
+    async fn why_no_media(&self, row: &RecordingRow, not_found: TwilioError) -> Handled {
+        let row = match self.ask_twilio(row).await {
+            Ok(row) => row,
+            // The resource may be as late as its media.
+            Err(Fault::Rejected(_)) => return Err(self.not_ready(row, "Twilio knows no such recording")),
+            Err(fault) => return Err(fault),
+        };
+        if let Some(settled) = self.settled(&row).await? {
+            return Ok(settled);
+        }
+        match RecordingStatus::from(row.twilio_status.as_str()) {
+            RecordingStatus::Deleted => {
+                Err(Fault::Rejected("deleted at Twilio by someone else before it could be archived".to_owned()))
+            }
+            status => Err(self.not_ready(&row, &format!("Twilio says {status} and serves no media yet ({not_found})"))),
+        }
+    }
+
+    /// Waits, at first for a second, then for about half as long again as it has been known, up to a day.
+    fn not_ready(&self, row: &RecordingRow, why: &str) -> Fault {
+        let known_for = (self.clock.now() - row.received_at).to_std().unwrap_or_default();
+        if known_for > READINESS_PATIENCE {
+            return Fault::Rejected(format!("no media after a day: {why}"));
+        }
+        Fault::NotYet { after: (known_for / 2).clamp(READINESS_PAUSE_FIRST, READINESS_PAUSE_MOST), why: why.to_owned() }
+    }
+
+    async fn ask_twilio(&self, row: &RecordingRow) -> Result<RecordingRow, Fault> {
+        match self.twilio.recording(&row.account_sid, &row.recording_sid).await {
+            Ok(recording) => Ok(self.catalog.hear(&recording, row.received_at).await?.row),
+            Err(error) if error.kind == TwilioErrorKind::NotFound && lacks_facts(row) => {
+                Err(self.not_ready(row, "Twilio knows no such recording"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn claims(&self) -> Claims {
+        Claims { catalog: self.catalog.clone(), clock: self.clock.clone(), lease: self.queue.lease() }
+    }
+}
+
+/// A call-progress callback names a recording and says little of it.
+fn lacks_facts(row: &RecordingRow) -> bool {
+    row.started_at.is_none() && row.status == Status::Received
+}
+
+fn object_key(row: &RecordingRow, format: MediaFormat) -> ObjectKey {
+    let started = row.started_at.unwrap_or(row.received_at).date_naive();
+    ObjectKey::recording(&row.account_sid, &row.recording_sid, started, format.extension())
+}
+
+fn stored_media(row: &RecordingRow, sealed: &Sealed, check: &MediaCheck) -> StoredMedia {
+    let duration_secs = check.wav.and_then(|wav| wav.duration_secs(sealed.plain_bytes));
+    let mut flags = Vec::new();
+    if let (Some(measured), Some(said)) = (duration_secs, row.duration_secs)
+        && (measured - f64::from(said)).abs() > DURATION_TOLERANCE_SECS
+    {
+        flags.push("duration_differs".to_owned());
+    }
+    if check.wav.is_some_and(|wav| wav.is_cut_short(sealed.plain_bytes)) {
+        flags.push("shorter_than_its_header".to_owned());
+    }
+    if row.encryption.is_some() {
+        flags.push("twilio_encrypted".to_owned());
+    }
+    StoredMedia {
+        bytes: sealed.plain_bytes,
+        sha256: sealed.plain_sha256.clone(),
+        sealed_bytes: sealed.sealed_bytes,
+        channels: check.wav.and_then(|wav| u8::try_from(wav.channels).ok()),
+        duration_secs,
+        flags,
+    }
+}

@@ -1,0 +1,248 @@
+//! Receives deliveries, runs the stage of each, and alone decides and carries out what becomes of it.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalog::Catalog;
+use futures::FutureExt;
+use queue::{Clock, Delivery, Job, Lane, Queue, QueueError, Receipt, Settlement, Stage};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::fault::{Fault, Handled, chain};
+use crate::settle::{is_spent, settlement};
+use crate::{Archive, Deliver, Purge, Transcribe};
+
+/// Longest wait for work in one receive; also how long stopping may wait for it.
+const RECEIVE_WAIT: Duration = Duration::from_secs(1);
+/// Longest time for one delivery: below the 30 minutes after which RabbitMQ closes a channel over an unacked message
+/// (its `consumer_timeout`).
+const STAGE_TIME_LIMIT: Duration = Duration::from_secs(25 * 60);
+const ERROR_PAUSE_FIRST: Duration = Duration::from_millis(200);
+const ERROR_PAUSE_MOST: Duration = Duration::from_secs(10);
+
+/// The stages a worker can run.
+#[derive(Debug)]
+pub struct Stages {
+    /// Twilio's media into the vault.
+    pub archive: Archive,
+    /// The vault's media through the transcriber; `None` where nothing transcribes.
+    pub transcribe: Option<Transcribe>,
+    /// The transcript to the owner's system; `None` where there is no target.
+    pub deliver: Option<Deliver>,
+    /// Deletion everywhere.
+    pub purge: Purge,
+}
+
+impl Stages {
+    /// `stop` is cancelled when the worker must let go at once.
+    async fn handle(&self, job: &Job, stop: &CancellationToken) -> Handled {
+        match job {
+            Job::ArchiveV1 { recording, received_at } => self.archive.handle(recording, *received_at, stop).await,
+            Job::TranscribeV1 { recording_sid, version, .. } => match &self.transcribe {
+                Some(transcribe) => transcribe.handle(recording_sid, *version, stop).await,
+                None => Err(Fault::Rejected("TRANSCRIPTION_PROVIDER is none here: set it and redrive".to_owned())),
+            },
+            Job::DeliverV1 { recording_sid, version, .. } => match &self.deliver {
+                Some(deliver) => deliver.handle(recording_sid, *version, stop).await,
+                None => Err(Fault::Rejected("DELIVERY_WEBHOOK_URL is not set here: set it and redrive".to_owned())),
+            },
+            Job::PurgeV1 { recording_sid, .. } => self.purge.handle(recording_sid, stop).await,
+        }
+    }
+}
+
+/// One worker process: [`Dispatcher::run`] works until told to stop.
+#[derive(Debug)]
+pub struct Dispatcher {
+    /// Where jobs come from.
+    pub queue: Arc<dyn Queue>,
+    /// Where a dead letter's reason is written on its recording.
+    pub catalog: Catalog,
+    /// The one clock.
+    pub clock: Clock,
+    /// What to do with each job.
+    pub stages: Stages,
+    /// Deliveries in hand at once, each stage.
+    pub concurrency: usize,
+    /// How long work under way may go on once told to stop.
+    pub drain: Duration,
+}
+
+impl Dispatcher {
+    /// Works on the deliveries of `stages` until `shutdown`, then stops in three steps: receives no more; lets work
+    /// under way finish for [`Dispatcher::drain`]; cancels the rest and hands their deliveries back, uncharged.
+    pub async fn run(self, stages: &[Stage], shutdown: CancellationToken) {
+        let worker = Arc::new(self);
+        let stop = CancellationToken::new();
+        let deliveries = TaskTracker::new();
+        let receivers = stages.iter().map(|stage| {
+            let worker = Arc::clone(&worker);
+            worker.receive_loop(*stage, shutdown.clone(), stop.clone(), deliveries.clone())
+        });
+        futures::future::join_all(receivers).await;
+        deliveries.close();
+        if tokio::time::timeout(worker.drain, deliveries.wait()).await.is_err() {
+            stop.cancel();
+            deliveries.wait().await;
+        }
+    }
+
+    /// A permit is taken before a delivery is received and moves into its task: never more in hand than permits.
+    async fn receive_loop(
+        self: Arc<Self>,
+        stage: Stage,
+        shutdown: CancellationToken,
+        stop: CancellationToken,
+        deliveries: TaskTracker,
+    ) {
+        let permits = Arc::new(Semaphore::new(self.concurrency));
+        let mut error_pause = ERROR_PAUSE_FIRST;
+        while let Some(mut free) = some_permits(&permits, &shutdown).await {
+            match self.queue.receive(Lane::live(stage), free.num_permits(), RECEIVE_WAIT).await {
+                Ok(received) => {
+                    error_pause = ERROR_PAUSE_FIRST;
+                    for delivery in received {
+                        let permit = free.split(1);
+                        let (worker, stop) = (Arc::clone(&self), stop.clone());
+                        deliveries.spawn(async move {
+                            worker.attend(stage, delivery, &stop).await;
+                            drop(permit);
+                        });
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%stage, error = chain(&error), "cannot receive: trying again");
+                    let _ = tokio::time::timeout(error_pause, shutdown.cancelled()).await;
+                    error_pause = (error_pause * 2).min(ERROR_PAUSE_MOST);
+                }
+            }
+        }
+    }
+
+    /// One delivery from hand-over to settlement.
+    async fn attend(&self, stage: Stage, delivery: Delivery, stop: &CancellationToken) {
+        let started = std::time::Instant::now();
+        let gauge = metrics::gauge!("callvault_jobs_in_flight", "stage" => stage.as_str());
+        gauge.increment(1.0);
+        let age = (self.clock.now() - delivery.published_at).to_std().unwrap_or_default();
+        let attempt = delivery.attempt;
+        let (job, handled) = match delivery.job() {
+            Ok(job) => {
+                let span = tracing::info_span!("job", %stage, recording.sid = %job.recording_sid(), delivery.attempt = attempt);
+                let handled = self.handle_leased(&job, &delivery, stop).instrument(span).await;
+                (Some(job), handled)
+            }
+            Err(error) => (None, Some(Err(Fault::Rejected(chain(&error))))),
+        };
+        gauge.decrement(1.0);
+        metrics::histogram!("callvault_job_duration_seconds", "stage" => stage.as_str()).record(started.elapsed());
+        // Without an outcome the lease was lost: the delivery is another worker's now.
+        let Some(handled) = handled else { return };
+        let settlement = settlement(&handled, attempt, age);
+        self.report(stage, job.as_ref(), attempt, &handled, &settlement);
+        if let (Some(job), Settlement::DeadLetter { reason }) = (&job, &settlement) {
+            self.record_dead_letter(job, reason).await;
+        }
+        match self.queue.settle(delivery, settlement).await {
+            Ok(()) | Err(QueueError::LeaseLost) => {}
+            Err(error) => tracing::error!(%stage, error = chain(&error), "delivery not settled: it will come again"),
+        }
+    }
+
+    /// Runs the stage while extending the lease; `None` when the lease was lost.
+    async fn handle_leased(&self, job: &Job, delivery: &Delivery, stop: &CancellationToken) -> Option<Handled> {
+        if is_spent(delivery.attempt) {
+            let why = format!("given up after {} deliveries that never came to an end", delivery.attempt - 1);
+            return Some(Err(Fault::Rejected(why)));
+        }
+        let work = AssertUnwindSafe(self.stages.handle(job, stop)).catch_unwind();
+        tokio::select! {
+            worked = tokio::time::timeout(STAGE_TIME_LIMIT, work) => Some(match worked {
+                Ok(Ok(handled)) => handled,
+                Ok(Err(_panic)) => Err(Fault::Suspect("the worker panicked on it (see its log)".to_owned())),
+                Err(_elapsed) => Err(Fault::Transient(format!("took longer than {STAGE_TIME_LIMIT:?}"))),
+            }),
+            () = self.keep_lease(&delivery.receipt) => None,
+        }
+    }
+
+    /// Extends the lease three times its length; returns only when it is lost.
+    async fn keep_lease(&self, receipt: &Receipt) {
+        loop {
+            tokio::time::sleep(self.queue.lease() / 3).await;
+            match self.queue.extend(receipt).await {
+                Ok(()) => {}
+                Err(QueueError::LeaseLost) => return,
+                Err(error) => tracing::warn!(error = chain(&error), "lease not extended"),
+            }
+        }
+    }
+
+    /// The recording's row says why it stands still, for those who look there and not at the queue.
+    async fn record_dead_letter(&self, job: &Job, reason: &str) {
+        let (sid, now) = (job.recording_sid(), self.clock.now());
+        let recorded = match job.stage() {
+            Stage::Archive | Stage::Transcribe => self.catalog.fail(sid, reason, now).await,
+            Stage::Deliver | Stage::Purge => self.catalog.note_error(sid, reason, now).await,
+        };
+        if let Err(error) = recorded {
+            tracing::error!(recording.sid = %sid, error = chain(&error), "reason of a dead letter not written down");
+        }
+    }
+
+    /// One line and one count for each delivery.
+    fn report(&self, stage: Stage, job: Option<&Job>, attempt: u32, handled: &Handled, settlement: &Settlement) {
+        let sid = job.map(|job| job.recording_sid().to_string()).unwrap_or_default();
+        let outcome = match (handled, settlement) {
+            (Ok(_), _) => "done",
+            (_, Settlement::DeadLetter { .. }) => "dead_letter",
+            (Err(Fault::NotYet { .. } | Fault::HandedBack), _) => "not_yet",
+            (Err(Fault::Throttled { .. }), _) => "throttled",
+            (Err(Fault::Unauthorized(_)), _) => "unauthorized",
+            (Err(_), _) => "retry",
+        };
+        metrics::counter!("callvault_jobs_total", "stage" => stage.as_str(), "outcome" => outcome).increment(1);
+        match handled {
+            Ok(what) => tracing::info!(%stage, recording.sid = sid, delivery.attempt = attempt, outcome, what, "job"),
+            Err(Fault::NotYet { why, .. }) => {
+                tracing::debug!(%stage, recording.sid = sid, delivery.attempt = attempt, outcome, why, "job");
+            }
+            Err(fault) if matches!(settlement, Settlement::DeadLetter { .. }) => {
+                tracing::error!(%stage, recording.sid = sid, delivery.attempt = attempt, outcome, why = %fault, "job");
+            }
+            Err(fault) => tracing::warn!(%stage, recording.sid = sid, delivery.attempt = attempt, outcome, why = %fault, "job"),
+        }
+    }
+}
+
+/// Waits for one permit and takes what else is free; `None` once `shutdown`.
+async fn some_permits(permits: &Arc<Semaphore>, shutdown: &CancellationToken) -> Option<Permits> {
+    let first = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return None,
+        permit = Arc::clone(permits).acquire_owned() => permit.ok()?,
+    };
+    let mut free = Permits(first);
+    while let Ok(more) = Arc::clone(permits).try_acquire_owned() {
+        free.0.merge(more);
+    }
+    Some(free)
+}
+
+/// Permits held together until each moves into its delivery's task.
+struct Permits(OwnedSemaphorePermit);
+
+impl Permits {
+    fn num_permits(&self) -> usize {
+        self.0.num_permits()
+    }
+
+    /// `None` once all are given away: an engine never hands out more than was asked for.
+    fn split(&mut self, count: usize) -> Option<OwnedSemaphorePermit> {
+        self.0.split(count)
+    }
+}

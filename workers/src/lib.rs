@@ -1,0 +1,36 @@
+//! Jobs in, effects out.
+//!
+//! - [`Dispatcher`] receives deliveries, runs the stage of each, and is the only place that settles them;
+//! - [`Archive`], [`Transcribe`], [`Deliver`] and [`Purge`] are the stages: each asks the catalog what is already so,
+//!   does its work under a claim, commits, publishes the next job, and returns what came of it;
+//! - [`retention_sweep`] and [`reconcile`] find by looking what a lost message would have told.
+//!
+//! Every stage may run any number of times for one recording: a claim (a fenced lease in the catalog) keeps two from
+//! working at once, and what is done already is not done again.
+
+mod archive;
+mod budget;
+mod claimed;
+mod deliver;
+mod dispatcher;
+mod fault;
+mod media_check;
+mod private_address;
+mod purge;
+mod reconcile;
+mod retention;
+mod settle;
+mod transcribe;
+mod webhook;
+
+pub use archive::Archive;
+pub use budget::MemoryBudget;
+pub use deliver::{Deliver, DeliveryTarget, DeliveryTargetError};
+pub use dispatcher::{Dispatcher, Stages};
+pub use fault::{Fault, Handled};
+pub use media_check::{MediaCheck, WavHead};
+pub use purge::Purge;
+pub use reconcile::{ReconcileReport, ReconcileWindow, Reconciler};
+pub use retention::{RetentionReport, retention_sweep};
+pub use transcribe::Transcribe;
+pub use webhook::{WebhookSecret, WebhookSecretError};

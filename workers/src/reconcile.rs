@@ -1,0 +1,161 @@
+//! Reconcile: what Twilio lists and the catalog lacks, and what the catalog shows stuck, is queued again.
+//!
+//! It needs nothing that a callback or the queue would have brought: with every callback lost and the queue wiped, it
+//! finds all the work there is. SIP trunk recordings, which have no callback at all, come in this way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalog::{Catalog, Expects, Policy, Stuck, StuckWork};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use futures::TryStreamExt;
+use queue::{Job, Queue};
+use serde::Serialize;
+use twilio::{AccountSid, Recording, RecordingStatus};
+
+use crate::fault::Fault;
+
+const PAGE: usize = 500;
+
+/// The days of Twilio's list to read, both inclusive, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReconcileWindow {
+    /// First day; `None` for all there is.
+    pub since: Option<NaiveDate>,
+    /// Last day; `None` for up to now.
+    pub until: Option<NaiveDate>,
+}
+
+/// What a pass found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ReconcileReport {
+    /// Recordings Twilio listed.
+    pub listed: u64,
+    /// Of those, the ones still being recorded or processed: a later pass takes them.
+    pub unfinished: u64,
+    /// Of those, the ones the catalog lacked.
+    pub missing: u64,
+    /// Of the missing, the ones already past their retention date: they are archived, and the next sweep deletes them.
+    pub past_retention: u64,
+    /// Recordings of the catalog that nothing had moved for a while.
+    pub stuck: u64,
+    /// Jobs published; 0 in a dry run.
+    pub published: u64,
+}
+
+/// One pass over Twilio's list and the catalog.
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    /// Where jobs are published.
+    pub queue: Arc<dyn Queue>,
+    /// What we know.
+    pub catalog: Catalog,
+    /// What Twilio knows.
+    pub twilio: twilio::Client,
+    /// The accounts to list.
+    pub accounts: Vec<AccountSid>,
+    /// To tell what is already past its date.
+    pub policy: Policy,
+    /// Which steps a recording is expected to take.
+    pub expects: Expects,
+    /// Without movement for this long, unfinished work counts as stuck.
+    pub stuck_after: Duration,
+    /// Count only.
+    pub is_dry_run: bool,
+}
+
+impl Reconciler {
+    /// Reads `window` of each account's list, then the catalog. Idempotent: a job published twice does nothing twice.
+    ///
+    /// # Errors
+    /// What stopped the pass; what was published before stands, and the next pass begins anew.
+    pub async fn run(&self, window: ReconcileWindow, now: DateTime<Utc>) -> Result<ReconcileReport, Fault> {
+        let mut report = ReconcileReport::default();
+        for account in &self.accounts {
+            let mut listed = self.twilio.recordings(account, window.since, window.until).try_chunks(PAGE);
+            loop {
+                let page = match listed.try_next().await {
+                    Ok(Some(page)) => page,
+                    Ok(None) => break,
+                    Err(broken) => {
+                        self.take_missing(broken.0, now, &mut report).await?;
+                        return Err(broken.1.into());
+                    }
+                };
+                self.take_missing(page, now, &mut report).await?;
+            }
+        }
+        self.take_stuck(now, &mut report).await?;
+        Ok(report)
+    }
+
+    async fn take_missing(
+        &self,
+        page: Vec<Recording>,
+        now: DateTime<Utc>,
+        report: &mut ReconcileReport,
+    ) -> Result<(), Fault> {
+        let sids: Vec<_> = page.iter().map(|recording| recording.recording_sid.clone()).collect();
+        let known = self.catalog.known(&sids).await?;
+        report.listed += page.len() as u64;
+        for recording in page {
+            if known.contains(&recording.recording_sid) {
+                continue;
+            }
+            let is_final = matches!(
+                recording.status,
+                RecordingStatus::Completed | RecordingStatus::Absent | RecordingStatus::Failed
+            );
+            if !is_final {
+                report.unfinished += u64::from(recording.status != RecordingStatus::Deleted);
+                continue;
+            }
+            report.missing += 1;
+            report.past_retention += u64::from(self.is_past_retention(&recording, now));
+            self.publish(Job::ArchiveV1 { recording, received_at: now }, report).await?;
+        }
+        Ok(())
+    }
+
+    fn is_past_retention(&self, recording: &Recording, now: DateTime<Utc>) -> bool {
+        let kept = TimeDelta::days(i64::from(self.policy.retention_days));
+        recording.started_at.is_some_and(|started_at| started_at + kept <= now)
+    }
+
+    async fn take_stuck(&self, now: DateTime<Utc>, report: &mut ReconcileReport) -> Result<(), Fault> {
+        let before = now - TimeDelta::from_std(self.stuck_after).unwrap_or(TimeDelta::zero());
+        let mut last = None;
+        loop {
+            let page = self.catalog.stuck(self.expects, before, last.as_ref(), PAGE as u32).await?;
+            let Some(newest) = page.last() else { return Ok(()) };
+            last = Some(newest.row.recording_sid.clone());
+            for stuck in page {
+                report.stuck += 1;
+                self.publish(job(stuck), report).await?;
+            }
+        }
+    }
+
+    async fn publish(&self, job: Job, report: &mut ReconcileReport) -> Result<(), Fault> {
+        if !self.is_dry_run {
+            self.queue.publish(&job, Duration::ZERO).await?;
+            report.published += 1;
+        }
+        Ok(())
+    }
+}
+
+fn job(stuck: Stuck) -> Job {
+    let (account_sid, recording_sid) = (stuck.row.account_sid.clone(), stuck.row.recording_sid.clone());
+    match stuck.missing {
+        StuckWork::Archive => {
+            // Asked anew: a row that waits for `completed` may have missed it, and Twilio's word is fresher than ours.
+            let received_at = stuck.row.received_at;
+            let recording = Recording { status: RecordingStatus::Processing, ..stuck.row.twilio_recording() };
+            Job::ArchiveV1 { recording, received_at }
+        }
+        StuckWork::Transcribe { version } => Job::TranscribeV1 { account_sid, recording_sid, version },
+        StuckWork::Deliver { version } => Job::DeliverV1 { account_sid, recording_sid, version },
+        StuckWork::Purge => Job::PurgeV1 { account_sid, recording_sid },
+    }
+}

@@ -1,0 +1,46 @@
+//! The retention sweep: a purge job for everything that policy says is due.
+
+use std::time::Duration;
+
+use catalog::{Catalog, Policy};
+use chrono::{DateTime, Utc};
+use queue::{Job, Queue};
+use serde::Serialize;
+
+use crate::fault::Fault;
+
+const PAGE: u32 = 500;
+
+/// What a sweep found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct RetentionReport {
+    /// Recordings of which something is past its date and not held.
+    pub due: u64,
+    /// Purge jobs published; 0 in a dry run.
+    pub published: u64,
+}
+
+/// Publishes a purge job for each recording of which something is due at `now`; counts only, when `is_dry_run`.
+///
+/// Safe to run at any time, any number of times and in several places at once: the purge stage decides anew, and
+/// deletes once.
+pub async fn retention_sweep(
+    catalog: &Catalog,
+    queue: &dyn Queue,
+    policy: &Policy,
+    now: DateTime<Utc>,
+    is_dry_run: bool,
+) -> Result<RetentionReport, Fault> {
+    let mut report = RetentionReport::default();
+    let mut last = None;
+    loop {
+        let page = catalog.due_for_purge(policy, now, last.as_ref(), PAGE).await?;
+        let Some((_, newest)) = page.last() else { return Ok(report) };
+        last = Some(newest.clone());
+        report.due += page.len() as u64;
+        for (account_sid, recording_sid) in page.into_iter().filter(|_| !is_dry_run) {
+            queue.publish(&Job::PurgeV1 { account_sid, recording_sid }, Duration::ZERO).await?;
+            report.published += 1;
+        }
+    }
+}

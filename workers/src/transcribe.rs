@@ -1,0 +1,150 @@
+//! Transcribe: the vault's media through the transcriber, the transcript sealed beside it.
+
+use std::sync::Arc;
+
+use catalog::{Catalog, Claim, RecordingRow, Status, StoredTranscript, TranscriptState, Work};
+use futures::StreamExt;
+use futures::stream;
+use queue::{Clock, Job, Queue};
+use tokio_util::sync::CancellationToken;
+use transcriber::{Media, TranscribeOptions, Transcriber, Transcript};
+use twilio::RecordingSid;
+use vault::{ObjectKey, Vault};
+
+use crate::budget::MemoryBudget;
+use crate::claimed::Claims;
+use crate::fault::{Fault, Handled};
+
+/// The transcribe stage.
+#[derive(Debug)]
+pub struct Transcribe {
+    /// Where the next job is published.
+    pub queue: Arc<dyn Queue>,
+    /// The truth about each recording.
+    pub catalog: Catalog,
+    /// Where media is read and transcripts go; it must hold the identity that opens them.
+    pub vault: Vault,
+    /// Who transcribes.
+    pub transcriber: Arc<dyn Transcriber>,
+    /// Model and language asked for, unless a version asks for its own model.
+    pub options: TranscribeOptions,
+    /// The one clock.
+    pub clock: Clock,
+    /// The bound on media in memory.
+    pub budget: MemoryBudget,
+    /// Whether finished transcripts are posted somewhere.
+    pub delivers: bool,
+}
+
+impl Transcribe {
+    /// Makes `version` of the recording's transcript unless it is made. Safe to run again: a version once stored is
+    /// never made anew, and a crash before that costs the transcriber's work a second time, never a second version.
+    pub async fn handle(&self, sid: &RecordingSid, version: u32, stop: &CancellationToken) -> Handled {
+        if let Some(nothing_to_do) = self.settled(sid, version).await? {
+            return Ok(nothing_to_do);
+        }
+        let claims = Claims { catalog: self.catalog.clone(), clock: self.clock.clone(), lease: self.queue.lease() };
+        claims.with(sid, Work::Transcribe, stop, |claim| self.transcribe(sid, version, claim)).await
+    }
+
+    async fn settled(&self, sid: &RecordingSid, version: u32) -> Result<Option<&'static str>, Fault> {
+        let row = self.row(sid).await?;
+        if row.status == Status::Deleted || row.is_marked {
+            return Ok(Some("already deleted"));
+        }
+        if row.encryption.is_some() {
+            return Ok(Some("not transcribed: encrypted by Twilio"));
+        }
+        let stored = self.catalog.transcript(sid, version).await?.filter(|row| row.state == TranscriptState::Stored);
+        if stored.is_some() {
+            self.hand_on(&row, version).await?;
+            return Ok(Some("already transcribed"));
+        }
+        Ok(None)
+    }
+
+    async fn transcribe(&self, sid: &RecordingSid, version: u32, claim: Claim) -> Handled {
+        if let Some(done) = self.settled(sid, version).await? {
+            return Ok(done);
+        }
+        let row = self.row(sid).await?;
+        let asked = self.catalog.transcript(sid, version).await?.and_then(|row| row.model);
+        let options = TranscribeOptions {
+            model: asked.or_else(|| self.options.model.clone()),
+            language: self.options.language.clone(),
+        };
+        let key = transcript_key(&row, version);
+        let provider = self.transcriber.provider();
+        self.catalog.stage_transcript(&claim, version, provider, key.as_str(), self.clock.now()).await?;
+        let (media, _memory) = self.media(&row).await?;
+        let made = self.transcriber.transcribe(media, &options).await?;
+        let transcript = Transcript::new(row.recording_sid.clone(), row.call_sid.clone(), version, provider, made);
+        self.store(&row, &claim, &key, &transcript).await?;
+        self.hand_on(&row, version).await?;
+        Ok("transcribed")
+    }
+
+    /// The opened media, and the memory it may hold while it is read.
+    async fn media(&self, row: &RecordingRow) -> Result<(Media, tokio::sync::OwnedSemaphorePermit), Fault> {
+        let Some(media) = row.media.as_ref().filter(|_| row.is_archived()) else {
+            return Err(Fault::Rejected("there is no archived media to transcribe".to_owned()));
+        };
+        let held_bytes = self.transcriber.memory_bytes(media.bytes).max(crate::budget::STREAM_BYTES);
+        let Some(memory) = self.budget.hold(held_bytes).await else {
+            let why = format!("{} MiB of media held in memory is over WORKER_MEMORY_MB", held_bytes >> 20);
+            return Err(Fault::Rejected(why));
+        };
+        let key: ObjectKey = media.object.parse().map_err(|error| Fault::Rejected(format!("{error}")))?;
+        let body = self.vault.open(&key).await?;
+        let media = Media {
+            format: media.format,
+            channels: row.channels.unwrap_or(1),
+            bytes: media.bytes,
+            duration_secs: row.duration_secs.map(f64::from),
+            body,
+        };
+        Ok((media, memory))
+    }
+
+    async fn store(&self, row: &RecordingRow, claim: &Claim, key: &ObjectKey, transcript: &Transcript) -> Result<(), Fault> {
+        let json = serde_json::to_vec(transcript).map_err(|error| Fault::Rejected(error.to_string()))?;
+        let sealed = self.vault.seal(key, stream::iter([Ok(json.into())]).boxed()).await?;
+        let stored = StoredTranscript {
+            version: transcript.version,
+            provider: transcript.provider.clone(),
+            model: transcript.model.clone(),
+            language: transcript.language.clone(),
+            words: transcript.words() as u64,
+            sealed_bytes: sealed.sealed_bytes,
+        };
+        let now = self.clock.now();
+        if let Err(error) = self.catalog.store_transcript(claim, &stored, now).await {
+            let row = self.catalog.recording(&row.recording_sid).await?;
+            if row.is_none_or(|row| row.status == Status::Deleted || row.is_marked) {
+                self.vault.delete(key).await?;
+            }
+            return Err(error.into());
+        }
+        let since_callback = (now - row.received_at).to_std().unwrap_or_default();
+        metrics::histogram!("callvault_callback_to_transcript_seconds").record(since_callback);
+        Ok(())
+    }
+
+    async fn hand_on(&self, row: &RecordingRow, version: u32) -> Result<(), Fault> {
+        if self.delivers {
+            let (account_sid, recording_sid) = (row.account_sid.clone(), row.recording_sid.clone());
+            self.queue.publish(&Job::DeliverV1 { account_sid, recording_sid, version }, std::time::Duration::ZERO).await?;
+        }
+        Ok(())
+    }
+
+    async fn row(&self, sid: &RecordingSid) -> Result<RecordingRow, Fault> {
+        let row = self.catalog.recording(sid).await?;
+        row.ok_or_else(|| Fault::Rejected("the catalog knows no such recording".to_owned()))
+    }
+}
+
+fn transcript_key(row: &RecordingRow, version: u32) -> ObjectKey {
+    let started = row.started_at.unwrap_or(row.received_at).date_naive();
+    ObjectKey::transcript(&row.account_sid, &row.recording_sid, started, version)
+}
