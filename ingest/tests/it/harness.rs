@@ -22,6 +22,8 @@ pub(crate) const CALL: &str = "CAbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 pub(crate) const RECORDING: &str = "REcccccccccccccccccccccccccccccccc";
 pub(crate) const TOKEN: &str = "12345";
 pub(crate) const SUBACCOUNT_TOKEN: &str = "67890";
+pub(crate) const SHARED_KEY_ID: &str = "webhooks_sharedkey_1";
+pub(crate) const SHARED_KEY: &str = "shared secret";
 pub(crate) const PUBLIC_URL: &str = "https://voice.example.com";
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -42,6 +44,8 @@ pub(crate) struct Service {
 /// How a service is started; [`Setup::default`] is right for most tests.
 pub(crate) struct Setup {
     pub(crate) public_url: &'static str,
+    /// Accounts and their auth tokens.
+    pub(crate) accounts: Vec<(&'static str, &'static str)>,
     pub(crate) publish_timeout: Duration,
     pub(crate) limits: Limits,
     pub(crate) metrics_page: Option<MetricsPage>,
@@ -51,6 +55,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             public_url: PUBLIC_URL,
+            accounts: vec![(ACCOUNT, TOKEN), (SUBACCOUNT, SUBACCOUNT_TOKEN)],
             publish_timeout: Duration::from_secs(4),
             limits: Limits::default(),
             metrics_page: None,
@@ -61,9 +66,10 @@ impl Default for Setup {
 impl Setup {
     pub(crate) fn config(&self) -> IngestConfig {
         let mut signing_keys = SigningKeys::new();
-        for (account, token) in [(ACCOUNT, TOKEN), (SUBACCOUNT, SUBACCOUNT_TOKEN)] {
-            signing_keys.add_auth_token(account.parse::<AccountSid>().unwrap(), token.into());
+        for (account, token) in &self.accounts {
+            signing_keys.add_auth_token(account.parse::<AccountSid>().unwrap(), (*token).into());
         }
+        signing_keys.add_shared_key(SHARED_KEY_ID.to_owned(), SHARED_KEY.into());
         let public_base_url = self.public_url.parse().unwrap();
         IngestConfig { public_base_url, signing_keys, publish_timeout: self.publish_timeout }
     }

@@ -53,6 +53,16 @@ async fn unknown_account_is_forbidden() {
 }
 
 #[tokio::test]
+async fn shared_key_that_is_not_configured_is_forbidden() {
+    let service = start().await;
+    let mut callback = Callback::recording();
+    let settings = "key=webhooks_sharedkey_2,algorithm=HMAC_SHA256".to_owned();
+    callback.headers = vec![("X-Twilio-Webhooks-Signature-Settings", settings)];
+    let (_, detail) = refusal(&service, &callback.request(), 403).await;
+    assert!(detail.contains("TWILIO_SHARED_KEYS"), "{detail}");
+}
+
+#[tokio::test]
 async fn missing_field_is_named() {
     let service = start().await;
     for field in ["RecordingSid", "RecordingStatus"] {
@@ -61,6 +71,15 @@ async fn missing_field_is_named() {
     }
     let (_, detail) = refusal(&service, &Callback::call_progress().without("CallSid").request(), 400).await;
     assert!(detail.contains("CallSid"), "{detail}");
+}
+
+#[tokio::test]
+async fn missing_or_malformed_account_is_named_where_there_is_but_one() {
+    let service = Setup { accounts: vec![(ACCOUNT, TOKEN)], ..Setup::default() }.start().await;
+    for callback in [Callback::recording().without("AccountSid"), Callback::recording().with("AccountSid", "AC123")] {
+        let (_, detail) = refusal(&service, &callback.request(), 400).await;
+        assert!(detail.contains("AccountSid"), "{detail}");
+    }
 }
 
 #[tokio::test]

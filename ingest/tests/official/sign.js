@@ -60,4 +60,5 @@ function replay(given, accountSid, token) {
 
 const [accountSid, token] = process.argv.slice(2);
 const cases = JSON.parse(fs.readFileSync(path.join(__dirname, "cases.json"), "utf8"));
-for (const one of cases) console.log(JSON.stringify(replay(one, accountSid, token)));
+// The Node library knows no shared keys.
+for (const one of cases.filter((one) => !one.shared_key)) console.log(JSON.stringify(replay(one, accountSid, token)));

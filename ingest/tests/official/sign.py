@@ -1,6 +1,6 @@
 """Signs and tampers with the cases of cases.json by Twilio's own Python library, and asks it what it thinks of each.
 
-Prints one JSON object a line. Arguments: the account's SID and its auth token.
+Prints one JSON object a line. Arguments: the account's SID, its auth token, a shared key's id and its secret.
 """
 
 import json
@@ -9,7 +9,7 @@ import re
 import sys
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode
 
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import SIGNATURE_SETTINGS_HEADER, RequestValidator
 
 
 class MultiDict(dict):
@@ -38,7 +38,7 @@ def with_query(target, query):
     return target + ("&" if "?" in target else "?") + query
 
 
-def replay(case, account_sid, token):
+def replay(case, account_sid, token, key_id, key):
     base = case.get("base", "https://voice.example.com")
     target = case.get("target", "/webhooks/recording")
     method = case.get("method", "POST")
@@ -59,11 +59,16 @@ def replay(case, account_sid, token):
         sent_target = with_query(sent_target, body)
         pairs, body = [], ""
 
+    headers = {}
+    algorithm = case.get("shared_key")
+    if algorithm:
+        token = key
+        headers[SIGNATURE_SETTINGS_HEADER] = f"key={key_id},algorithm={algorithm}"
     url = case.get("signed_base", base) + target
-    signature = RequestValidator(case.get("token", token)).compute_signature(url, MultiDict(pairs))
-    signature = case.get("signature", signature)
+    signer = RequestValidator(case.get("token", token))
+    signature = signer.compute_signature(url, MultiDict(pairs), "HMAC_SHA1" if algorithm == "HMAC_MD5" else algorithm)
+    headers["X-Twilio-Signature"] = signature = case.get("signature", signature)
     received = MultiDict(parse_qsl(body, keep_blank_values=True))
-    headers = {"X-Twilio-Signature": signature}
     if method == "POST":
         headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
     return {
@@ -73,15 +78,14 @@ def replay(case, account_sid, token):
         "target": sent_target,
         "headers": headers,
         "body": body,
-        "is_valid": RequestValidator(token).validate(base + sent_target, received, signature),
+        "is_valid": RequestValidator(token).validate(base + sent_target, received, signature, algorithm),
     }
 
 
 def main():
-    account_sid, token = sys.argv[1:]
     cases = json.loads(pathlib.Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
     for case in cases:
-        print(json.dumps(replay(case, account_sid, token)))
+        print(json.dumps(replay(case, *sys.argv[1:])))
 
 
 main()

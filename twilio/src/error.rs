@@ -1,0 +1,130 @@
+//! What can go wrong with the REST API, in the words that decide what to do about it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::HeaderMap;
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+
+/// Longest error body that is read.
+const BODY_BYTES_MOST: usize = 64 << 10;
+const RETRY_AFTER_MOST: Duration = Duration::from_secs(3600);
+
+/// What to do about a [`TwilioError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TwilioErrorKind {
+    /// Time-outs, resets, 5xx: try again.
+    Transient,
+    /// 429: slow down.
+    Throttled,
+    /// It will not work as it is.
+    Rejected,
+    /// 401, 403: credentials are wrong, of another region, or not enough.
+    Unauthorized,
+    /// 404.
+    NotFound,
+}
+
+/// A request to Twilio that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("Twilio: {message}")]
+pub struct TwilioError {
+    /// What to do about it.
+    pub kind: TwilioErrorKind,
+    /// Twilio's own error code (20404, …), where it gave one.
+    pub code: Option<u32>,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// How long Twilio asked to wait, at most an hour.
+    pub retry_after: Option<Duration>,
+    message: String,
+    #[source]
+    source: Option<reqwest::Error>,
+}
+
+impl TwilioError {
+    pub(crate) fn new(kind: TwilioErrorKind, message: impl Into<String>) -> Self {
+        TwilioError { kind, code: None, status: None, retry_after: None, message: message.into(), source: None }
+    }
+
+    /// Nothing came back, or not all of it.
+    pub(crate) fn transport(message: &str, error: reqwest::Error) -> Self {
+        TwilioError { source: Some(error.without_url()), ..TwilioError::new(TwilioErrorKind::Transient, message) }
+    }
+
+    /// An answer that is no success. Reads at most 64 KiB of it.
+    pub(crate) async fn answered(response: Response) -> Self {
+        let (status, retry_after) = (response.status(), retry_after(response.headers()));
+        let told = Told::parse(&read_some(response).await);
+        let reason = told.message.map(|text| format!(": {}", text.chars().take(200).collect::<String>()));
+        let code = told.code.map(|code| format!(", code {code}")).unwrap_or_default();
+        TwilioError {
+            kind: kind(status, told.code),
+            code: told.code,
+            status: Some(status.as_u16()),
+            retry_after,
+            message: format!("status {}{code}{}", status.as_u16(), reason.unwrap_or_default()),
+            source: None,
+        }
+    }
+}
+
+/// Codes first: they are more exact than the status (`https://www.twilio.com/docs/api/errors`).
+fn kind(status: StatusCode, code: Option<u32>) -> TwilioErrorKind {
+    match (code, status.as_u16()) {
+        (Some(20003 | 20004 | 20005 | 20006 | 20403), _) => TwilioErrorKind::Unauthorized,
+        (Some(20404), _) => TwilioErrorKind::NotFound,
+        (Some(20429), _) => TwilioErrorKind::Throttled,
+        (_, 401 | 403) => TwilioErrorKind::Unauthorized,
+        (_, 404) => TwilioErrorKind::NotFound,
+        (_, 429) => TwilioErrorKind::Throttled,
+        (_, 408 | 409 | 425 | 500..) => TwilioErrorKind::Transient,
+        _ => TwilioErrorKind::Rejected,
+    }
+}
+
+/// RFC 9110, 10.2.3: seconds or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("retry-after")?.to_str().ok()?.trim();
+    let until = |date: &str| -> Option<DateTime<Utc>> { Some(DateTime::parse_from_rfc2822(date).ok()?.to_utc()) };
+    let wait = match text.parse::<u64>() {
+        Ok(secs) => Duration::from_secs(secs),
+        // Against the answer's own date: the two clocks need not agree.
+        Err(_) => (until(text)? - until(headers.get("date")?.to_str().ok()?)?).to_std().unwrap_or_default(),
+    };
+    Some(wait.min(RETRY_AFTER_MOST))
+}
+
+async fn read_some(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() >= BODY_BYTES_MOST {
+            body.truncate(BODY_BYTES_MOST);
+            break;
+        }
+    }
+    body
+}
+
+/// What an error body says, best effort: JSON, XML, or nothing that can be read.
+#[derive(Deserialize, Default)]
+struct Told {
+    code: Option<u32>,
+    message: Option<String>,
+}
+
+impl Told {
+    fn parse(body: &[u8]) -> Told {
+        if let Ok(told) = serde_json::from_slice(body) {
+            return told;
+        }
+        let text = String::from_utf8_lossy(body);
+        let tag = |name: &str| {
+            let (_, after) = text.split_once(&format!("<{name}>"))?;
+            Some(after.split_once(&format!("</{name}>"))?.0.to_owned())
+        };
+        Told { code: tag("Code").and_then(|code| code.parse().ok()), message: tag("Message") }
+    }
+}

@@ -1,0 +1,134 @@
+//! Recordings as JSON: one, or page by page.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, NaiveDate};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use reqwest::{Method, Response};
+use serde::{Deserialize, Deserializer};
+
+use crate::client::Client;
+use crate::error::{TwilioError, TwilioErrorKind};
+use crate::recording::{EncryptionDetails, Recording};
+use crate::sid::{AccountSid, RecordingSid};
+
+/// Twilio's maximum; more is error 20007.
+const PAGE_SIZE: u32 = 1000;
+/// A page of 1,000 is about 1 MB.
+const BODY_BYTES_MOST: usize = 16 << 20;
+
+#[derive(Deserialize)]
+struct Page {
+    recordings: Vec<Row>,
+    next_page_uri: Option<String>,
+}
+
+/// The resource, as tolerant as its history asks for: every field may be null, numbers may be strings.
+#[derive(Deserialize)]
+struct Row {
+    account_sid: AccountSid,
+    sid: RecordingSid,
+    #[serde(default, deserialize_with = "lenient")]
+    call_sid: Option<crate::CallSid>,
+    #[serde(default, deserialize_with = "lenient")]
+    conference_sid: Option<crate::ConferenceSid>,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    channels: Option<u8>,
+    #[serde(default, deserialize_with = "lenient")]
+    duration: Option<u32>,
+    #[serde(default)]
+    start_time: Option<String>,
+    #[serde(default)]
+    date_created: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    error_code: Option<u32>,
+    #[serde(default)]
+    encryption_details: Option<EncryptionDetails>,
+}
+
+/// Null, a number, or text that holds one; what cannot be read counts as unknown.
+fn lenient<'de, T: std::str::FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let text = match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(text) => text,
+        serde_json::Value::Number(number) => number.to_string(),
+        _ => return Ok(None),
+    };
+    Ok(text.parse().ok())
+}
+
+impl From<Row> for Recording {
+    fn from(row: Row) -> Recording {
+        let started = row.start_time.or(row.date_created);
+        Recording {
+            account_sid: row.account_sid,
+            recording_sid: row.sid,
+            call_sid: row.call_sid,
+            conference_sid: row.conference_sid,
+            status: row.status.unwrap_or_default().into(),
+            source: row.source,
+            channels: row.channels,
+            duration_secs: row.duration,
+            started_at: started.and_then(|text| Some(DateTime::parse_from_rfc2822(&text).ok()?.to_utc())),
+            error_code: row.error_code.filter(|code| *code != 0),
+            encryption: row.encryption_details,
+        }
+    }
+}
+
+pub(crate) async fn recording(response: Response) -> Result<Recording, TwilioError> {
+    Ok(parsed::<Row>(response).await?.into())
+}
+
+/// Follows `next_page_uri`. New recordings push older ones onto the next page: what one page back held is skipped.
+pub(crate) fn recordings(
+    client: Client,
+    account: AccountSid,
+    since: Option<NaiveDate>,
+    until: Option<NaiveDate>,
+) -> BoxStream<'static, Result<Recording, TwilioError>> {
+    let first = Some(first_page(&account, since, until));
+    let pages = stream::try_unfold((first, HashSet::new()), move |(next, before)| {
+        let (client, account) = (client.clone(), account.clone());
+        async move {
+            let Some(next) = next else { return Ok(None) };
+            let url = client.join(&next)?;
+            let (response, _permit) = client.send("list", Method::GET, &account, url, None).await?;
+            let page: Page = parsed(response).await?;
+            let sids: HashSet<_> = page.recordings.iter().map(|row| row.sid.clone()).collect();
+            let new: Vec<_> = page.recordings.into_iter().filter(|row| !before.contains(&row.sid)).collect();
+            let recordings = stream::iter(new.into_iter().map(|row| Ok(Recording::from(row))));
+            Ok::<_, TwilioError>(Some((recordings, (page.next_page_uri.filter(|uri| !uri.is_empty()), sids))))
+        }
+    });
+    pages.try_flatten().boxed()
+}
+
+/// Whole days: sub-day precision is not promised. Twilio takes a day as its midnight (GMT), so an inclusive last day is
+/// `<` the day after.
+fn first_page(account: &AccountSid, since: Option<NaiveDate>, until: Option<NaiveDate>) -> String {
+    let mut path = format!("/2010-04-01/Accounts/{account}/Recordings.json?PageSize={PAGE_SIZE}");
+    if let Some(since) = since {
+        path.push_str(&format!("&DateCreated%3E={since}"));
+    }
+    if let Some(after) = until.and_then(|until| until.succ_opt()) {
+        path.push_str(&format!("&DateCreated%3C={after}"));
+    }
+    path
+}
+
+async fn parsed<T: serde::de::DeserializeOwned>(mut response: Response) -> Result<T, TwilioError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| TwilioError::transport("the answer broke off", error))? {
+        if body.len() + chunk.len() > BODY_BYTES_MOST {
+            return Err(TwilioError::new(TwilioErrorKind::Rejected, "an answer of more than 16 MiB"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    // A page that cannot be read is not the recordings' fault: it is asked for again.
+    serde_json::from_slice(&body)
+        .map_err(|error| TwilioError::new(TwilioErrorKind::Transient, format!("an answer that is not as documented ({error})")))
+}
