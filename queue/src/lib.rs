@@ -1,1 +1,99 @@
 //! Jobs, deliveries and settlements, and the engines that carry them.
+//!
+//! The queue is only the doorbell: it carries ids, and the catalog is the truth. A message may come twice, late or out
+//! of order.
+
+mod clock;
+#[cfg(feature = "testing")]
+pub mod contract;
+mod embedded;
+mod error;
+mod job;
+mod message;
+mod stage;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use clock::Clock;
+pub use error::{DecodeError, QueueError};
+pub use job::Job;
+pub use message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
+pub use stage::{Stage, UnknownStage};
+
+/// How an engine is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long a delivery is one receiver's alone, unless extended.
+    pub lease: Duration,
+    /// The clock of delays and leases, where the engine has none of its own.
+    pub clock: Clock,
+}
+
+/// Opens the queue that `url` names by its scheme: `sqlite:PATH`.
+pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
+    match url.split_once(':') {
+        Some(("sqlite", path)) => Ok(Arc::new(embedded::Embedded::open(path, options).await?)),
+        Some((scheme, _)) => Err(QueueError::Unsupported(scheme.to_owned())),
+        None => Err(QueueError::Unsupported(url.to_owned())),
+    }
+}
+
+/// A durable queue with one lane a stage and one of dead letters beside each. Every engine passes the contract suite.
+#[async_trait]
+pub trait Queue: Debug + Send + Sync + 'static {
+    /// Returns after the engine confirmed that the message outlives a crash. An error means it may or may not be there:
+    /// publish again. Not to be received before `delay` has passed.
+    async fn publish(&self, job: &Job, delay: Duration) -> Result<(), QueueError>;
+
+    /// Up to `max` deliveries of `lane`, oldest visible first; waits up to `wait` for the first, and returns none when
+    /// there is none by then. Each is leased for [`Queue::lease`] and comes again, as a further attempt, when it is not
+    /// settled by then. Dropping the future loses nothing: what it may have leased comes again.
+    async fn receive(&self, lane: Lane, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError>;
+
+    /// A whole new lease from now; [`QueueError::LeaseLost`] where it ran out and the message went to another receiver.
+    async fn extend(&self, receipt: &Receipt) -> Result<(), QueueError>;
+
+    /// Ends a delivery. [`QueueError::LeaseLost`] where it went to another receiver: nothing is changed then.
+    async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError>;
+
+    /// What waits in a stage, dead letters included.
+    async fn depth(&self, stage: Stage) -> Result<Depth, QueueError>;
+
+    /// A look at up to `max` dead letters, oldest first; nothing moves.
+    async fn dead_letters(&self, stage: Stage, max: usize) -> Result<Vec<DeadLetter>, QueueError>;
+
+    /// Whether a publish could succeed now. Cheap: health routes ask.
+    async fn check(&self) -> Result<(), QueueError>;
+
+    /// The length of a lease.
+    fn lease(&self) -> Duration;
+}
+
+/// Puts up to `max` dead letters of a stage back, each with its attempts counted anew. A crash between the two steps
+/// leaves a message in both places, never in none.
+pub async fn redrive(queue: &dyn Queue, stage: Stage, max: usize) -> Result<usize, QueueError> {
+    let mut redriven = 0;
+    while redriven < max {
+        let page = (max - redriven).min(64);
+        let letters = queue.receive(Lane::dead(stage), page, Duration::ZERO).await?;
+        if letters.is_empty() {
+            break;
+        }
+        for letter in letters {
+            match letter.job() {
+                Ok(job) => {
+                    queue.publish(&job, Duration::ZERO).await?;
+                    queue.settle(letter, Settlement::Ack).await?;
+                    redriven += 1;
+                }
+                // It can't be read by this version: it stays where it is, out of sight for the length of a lease.
+                Err(error) => tracing::warn!(%stage, %error, "dead letter left where it is"),
+            }
+        }
+    }
+    Ok(redriven)
+}

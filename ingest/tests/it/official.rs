@@ -59,7 +59,10 @@ async fn judge(service: &Service, case: &Case) {
 }
 
 fn cases(script: &mut Command) -> Vec<Case> {
-    let output = script.args([ACCOUNT, TOKEN, SHARED_KEY_ID, SHARED_KEY]).output().unwrap_or_else(|error| panic!("{script:?}: {error}; {HINT}"));
+    let output = script
+        .args([ACCOUNT, TOKEN, SHARED_KEY_ID, SHARED_KEY])
+        .output()
+        .unwrap_or_else(|error| panic!("{script:?}: {error}; {HINT}"));
     assert!(output.status.success(), "{HINT}: {}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

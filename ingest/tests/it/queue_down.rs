@@ -44,15 +44,23 @@ async fn broken_queue_is_unavailable_until_it_is_mended() {
     rename(&mut intruder, &tables, "", "_away").await;
     let answer = service.send(&Callback::recording()).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+
+    rename(&mut intruder, &tables, "_away", "").await;
+    assert_eq!(service.send(&Callback::recording()).await.status, 200);
+    assert_eq!(service.queued().await.len(), 1);
+}
+
+#[tokio::test]
+async fn locked_queue_is_not_ready_but_alive() {
+    let service = start().await;
+    let mut intruder = intruder(&service).await;
+    run(&mut intruder, "BEGIN IMMEDIATE").await;
     let probe = service.get("/readyz").await;
     assert_eq!(probe.status, 503);
     assert!(probe.detail().contains("queue"), "{probe:?}");
     assert_eq!(service.get("/healthz").await.status, 200);
-
-    rename(&mut intruder, &tables, "_away", "").await;
+    run(&mut intruder, "ROLLBACK").await;
     assert_eq!(service.get("/readyz").await.status, 200);
-    assert_eq!(service.send(&Callback::recording()).await.status, 200);
-    assert_eq!(service.queued().await.len(), 1);
 }
 
 async fn rename(connection: &mut SqliteConnection, tables: &[String], from: &str, to: &str) {

@@ -1,0 +1,56 @@
+//! The file: how it is opened and what is in it.
+
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, Executor, SqliteConnection};
+
+/// How long another process's transaction is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const VERSION: i64 = 1;
+
+/// A row a message, dead letters included. `lease_token` is set while a receiver has it: a settlement must bring the
+/// same one. `visible_at` is when it may be received: its delay's end, or its lease's.
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS messages (
+    id           INTEGER PRIMARY KEY,
+    stage        TEXT    NOT NULL,
+    is_dead      INTEGER NOT NULL DEFAULT 0,
+    body         TEXT    NOT NULL,
+    attempt      INTEGER NOT NULL DEFAULT 0,
+    published_at INTEGER NOT NULL,
+    visible_at   INTEGER NOT NULL,
+    lease_token  TEXT,
+    died_at      INTEGER,
+    reason       TEXT
+);
+CREATE INDEX IF NOT EXISTS messages_to_receive ON messages (stage, is_dead, visible_at, id);
+PRAGMA user_version = 1;
+";
+
+/// Opens the file with every commit on the disk before it counts. Bare connection first: a pool would retry an error
+/// until its time-out and hide it.
+pub(super) async fn connect(path: &str, connections: u32) -> Result<SqlitePool, sqlx::Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT);
+    SqliteConnection::connect_with(&options).await?.close().await?;
+    let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY_TIMEOUT);
+    // A full disk makes SQLite roll back by itself, unseen by sqlx: such a connection is replaced, not used again.
+    let pool = pool.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
+    pool.connect_with(options).await
+}
+
+/// Safe from two processes at once, any number of times.
+pub(super) async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
+    if version < VERSION {
+        transaction.execute(SCHEMA).await?;
+    }
+    transaction.commit().await
+}

@@ -1,0 +1,66 @@
+//! What can go wrong with a queue.
+
+use std::sync::Arc;
+
+/// A queue operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The lease ran out and the message went to another receiver: leave it to that one.
+    #[error("the lease on the delivery was lost to another receiver")]
+    LeaseLost,
+    /// More is waiting to be written than the bound allows.
+    #[error("the queue takes no more right now: too much is waiting to be written")]
+    Overloaded,
+    /// No engine of this build has the URL's scheme.
+    #[error("{0}: is not a queue this build knows; expected sqlite:PATH")]
+    Unsupported(String),
+    /// The engine is away, locked, full or out of rights; it may heal, and the same handle works on when it has.
+    #[error("the queue {file} is unavailable: {problem}")]
+    Unavailable {
+        /// Where it is.
+        file: String,
+        /// What is wrong and what to do.
+        problem: &'static str,
+        /// The engine's own word.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+    /// The file is damaged or no queue.
+    #[error("the queue {file} is damaged: move it away and run `callvault reconcile`, which rebuilds all pending work")]
+    Corrupt {
+        /// Where it is.
+        file: String,
+        /// The engine's own word.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+}
+
+impl QueueError {
+    /// Whether trying again later may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, QueueError::Overloaded | QueueError::Unavailable { .. })
+    }
+
+    /// Puts SQLite's result code (sqlite.org/rescode.html) into words.
+    pub(crate) fn from_sqlite(file: &str, source: impl Into<Arc<sqlx::Error>>) -> Self {
+        let source = source.into();
+        let code = source.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
+        let file = file.to_owned();
+        let problem = match code.map(|code| code & 0xff) {
+            Some(11 | 26) => return QueueError::Corrupt { file, source },
+            Some(5 | 6) => "another process holds its lock for long",
+            Some(8) => "it is read-only for this user",
+            Some(10) => "reading or writing failed: see the disk",
+            Some(13) => "the disk is full",
+            Some(14) => "it cannot be opened: see the folder and its rights",
+            _ => "the database failed",
+        };
+        QueueError::Unavailable { file, problem, source }
+    }
+}
+
+/// A message's body is no job this build knows. The text is not repeated: it may hold anything.
+#[derive(Debug, thiserror::Error)]
+#[error("not a job this version knows (line {}, column {})", .0.line(), .0.column())]
+pub struct DecodeError(pub(crate) serde_json::Error);

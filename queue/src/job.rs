@@ -1,0 +1,133 @@
+//! What a message asks for.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use twilio::{AccountSid, Recording, RecordingSid};
+
+use crate::error::DecodeError;
+use crate::stage::Stage;
+
+/// One step of one recording's way. Carries ids and the few facts of a callback; never media, a URL or a phone number.
+///
+/// The variant's version is part of its name on the wire: a message may outlive the release that wrote it, so a variant
+/// that was ever published stays readable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "job")]
+pub enum Job {
+    /// Archive what Twilio spoke of.
+    ArchiveV1 {
+        /// What it said.
+        recording: Recording,
+        /// When it was first heard.
+        received_at: DateTime<Utc>,
+    },
+    /// Make a version of the transcript.
+    TranscribeV1 {
+        /// Whose.
+        account_sid: AccountSid,
+        /// Of which.
+        recording_sid: RecordingSid,
+        /// 1 for the first.
+        version: u32,
+    },
+    /// Post a version of the transcript.
+    DeliverV1 {
+        /// Whose.
+        account_sid: AccountSid,
+        /// Of which.
+        recording_sid: RecordingSid,
+        /// Which version.
+        version: u32,
+    },
+    /// Delete what of the recording is due.
+    PurgeV1 {
+        /// Whose.
+        account_sid: AccountSid,
+        /// Which.
+        recording_sid: RecordingSid,
+    },
+}
+
+impl Job {
+    /// The lane it waits in.
+    pub fn stage(&self) -> Stage {
+        match self {
+            Job::ArchiveV1 { .. } => Stage::Archive,
+            Job::TranscribeV1 { .. } => Stage::Transcribe,
+            Job::DeliverV1 { .. } => Stage::Deliver,
+            Job::PurgeV1 { .. } => Stage::Purge,
+        }
+    }
+
+    /// Whose recording it is about.
+    pub fn account_sid(&self) -> &AccountSid {
+        match self {
+            Job::ArchiveV1 { recording, .. } => &recording.account_sid,
+            Job::TranscribeV1 { account_sid, .. }
+            | Job::DeliverV1 { account_sid, .. }
+            | Job::PurgeV1 { account_sid, .. } => account_sid,
+        }
+    }
+
+    /// Which recording it is about.
+    pub fn recording_sid(&self) -> &RecordingSid {
+        match self {
+            Job::ArchiveV1 { recording, .. } => &recording.recording_sid,
+            Job::TranscribeV1 { recording_sid, .. }
+            | Job::DeliverV1 { recording_sid, .. }
+            | Job::PurgeV1 { recording_sid, .. } => recording_sid,
+        }
+    }
+
+    /// The message's body: JSON.
+    pub fn encode(&self) -> Bytes {
+        serde_json::to_vec(self).expect("a job is strings and numbers, which JSON always takes").into()
+    }
+
+    /// Reads a message's body.
+    pub fn decode(body: &[u8]) -> Result<Job, DecodeError> {
+        serde_json::from_slice(body).map_err(DecodeError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const RECORDING: &str = "REcccccccccccccccccccccccccccccccc";
+
+    /// Messages that wait in queues out there: these texts must stay readable for ever.
+    fn stored() -> [(String, Stage); 4] {
+        let ids = format!(r#""account_sid":"{ACCOUNT}","recording_sid":"{RECORDING}""#);
+        [
+            (
+                format!(
+                    r#"{{"job":"ArchiveV1","recording":{{{ids},"call_sid":null,"conference_sid":null,"status":"completed","source":"DialVerb","channels":2,"duration_secs":13,"started_at":"2026-03-24T18:15:40Z","error_code":null,"encryption":null}},"received_at":"2026-03-24T18:16:00Z"}}"#
+                ),
+                Stage::Archive,
+            ),
+            (format!(r#"{{"job":"TranscribeV1",{ids},"version":1}}"#), Stage::Transcribe),
+            (format!(r#"{{"job":"DeliverV1",{ids},"version":2}}"#), Stage::Deliver),
+            (format!(r#"{{"job":"PurgeV1",{ids}}}"#), Stage::Purge),
+        ]
+    }
+
+    #[test]
+    fn stored_messages_are_read_and_written_as_they_stand() {
+        for (text, stage) in stored() {
+            let job = Job::decode(text.as_bytes()).unwrap();
+            assert_eq!((job.stage(), job.recording_sid().as_str()), (stage, RECORDING));
+            assert_eq!(job.encode(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_is_no_job_is_an_error_that_does_not_repeat_it() {
+        for body in ["", "{}", r#"{"job":"DanceV1"}"#, r#"{"job":"PurgeV1","account_sid":"+14155551234"}"#] {
+            let error = Job::decode(body.as_bytes()).unwrap_err();
+            assert!(!error.to_string().contains("4155551234"), "{error}");
+        }
+    }
+}
