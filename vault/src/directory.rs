@@ -1,0 +1,247 @@
+//! Objects as files in a folder.
+//!
+//! A put writes to a temporary name in `.unfinished`, syncs, renames, and syncs the folder: what has its name is whole
+//! and on the disk.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::stream::{self, BoxStream, StreamExt};
+use uuid::Uuid;
+
+use crate::ByteStream;
+use crate::error::{StoreError, StoreErrorKind};
+use crate::key::ObjectKey;
+use crate::store::{ObjectMeta, ObjectStore};
+
+const UNFINISHED: &str = ".unfinished";
+const READ_BYTES: usize = 256 * 1024;
+/// Written to the file at a time.
+const WRITE_BYTES: usize = 256 * 1024;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Directory {
+    root: PathBuf,
+}
+
+/// A file that is removed again unless it got its name.
+struct Unfinished {
+    path: PathBuf,
+    is_named: bool,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.is_named {
+            // What is left all the same, sweep_unfinished finds.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Directory {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        Directory { root: root.into() }
+    }
+
+    fn path(&self, key: &ObjectKey) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+
+    fn begin(&self) -> io::Result<(Unfinished, File)> {
+        let folder = self.root.join(UNFINISHED);
+        make_folder(&folder)?;
+        let unfinished = Unfinished { path: folder.join(Uuid::now_v7().to_string()), is_named: false };
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished.path)?;
+        Ok((unfinished, file))
+    }
+}
+
+/// Runs file work off the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// Makes a folder and those above it; a new one's entry is on the disk when this returns.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_folder(above)?;
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => File::open(above)?.sync_all(),
+    }
+}
+
+/// Gives a finished file its name, on the disk.
+fn name(mut unfinished: Unfinished, file: File, path: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    make_folder(folder)?;
+    fs::rename(&unfinished.path, path)?;
+    unfinished.is_named = true;
+    File::open(folder)?.sync_all()
+}
+
+fn meta(root: &Path, path: &Path) -> io::Result<Option<ObjectMeta>> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => metadata,
+        Ok(_) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let key = path.strip_prefix(root).ok().and_then(|path| path.to_str()).and_then(|path| path.parse().ok());
+    let modified_at = DateTime::<Utc>::from(metadata.modified()?);
+    Ok(key.map(|key| ObjectMeta { key, bytes: metadata.len(), modified_at }))
+}
+
+#[async_trait]
+impl ObjectStore for Directory {
+    async fn put(&self, key: &ObjectKey, mut body: ByteStream) -> Result<u64, StoreError> {
+        let failed = |error| StoreError::io(key, error);
+        let store = self.clone();
+        let (unfinished, mut file) = blocking(move || store.begin()).await.map_err(failed)?;
+        let mut total = 0;
+        let mut gathered = Vec::with_capacity(WRITE_BYTES);
+        loop {
+            let next = body.next().await.transpose().map_err(|error| StoreError::source_broke(key, error))?;
+            let is_last = next.is_none();
+            gathered.extend_from_slice(&next.unwrap_or_default());
+            if gathered.len() >= WRITE_BYTES || is_last {
+                total += gathered.len() as u64;
+                (file, gathered) = blocking(move || {
+                    file.write_all(&gathered)?;
+                    gathered.clear();
+                    Ok((file, gathered))
+                })
+                .await
+                .map_err(failed)?;
+            }
+            if is_last {
+                break;
+            }
+        }
+        let path = self.path(key);
+        blocking(move || name(unfinished, file, &path)).await.map_err(failed)?;
+        Ok(total)
+    }
+
+    async fn get(&self, key: &ObjectKey, start: u64, end: Option<u64>) -> Result<ByteStream, StoreError> {
+        let path = self.path(key);
+        let opened = blocking(move || {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(start))?;
+            Ok(file)
+        });
+        let file = opened.await.map_err(|error| StoreError::io(key, error))?;
+        let left = end.map_or(u64::MAX, |end| end.saturating_sub(start));
+        let chunks = stream::try_unfold((file, left), |(mut file, left)| async move {
+            blocking(move || {
+                let mut chunk = vec![0; READ_BYTES.min(usize::try_from(left).unwrap_or(READ_BYTES))];
+                let read = file.read(&mut chunk)?;
+                chunk.truncate(read);
+                Ok((read > 0).then(|| (Bytes::from(chunk), (file, left - read as u64))))
+            })
+            .await
+        });
+        Ok(chunks.boxed())
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectMeta>, StoreError> {
+        let (root, path) = (self.root.clone(), self.path(key));
+        blocking(move || {
+            // A root that vanished must not read as "every object is gone".
+            fs::metadata(&root)?;
+            meta(&root, &path)
+        })
+        .await
+        .map_err(|error| StoreError::io(key, error))
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        let path = self.path(key);
+        let deleted = blocking(move || match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all(),
+        });
+        deleted.await.map_err(|error| StoreError::io(key, error))
+    }
+
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<ObjectMeta, StoreError>> {
+        let first = self.root.join(prefix);
+        stream::unfold((vec![first], self.root.clone()), |(mut folders, root)| async move {
+            let folder = folders.pop()?;
+            let name = folder.display().to_string();
+            let within = root.clone();
+            let read = blocking(move || read_folder(&within, &folder)).await;
+            let found = match read {
+                Ok((objects, below)) => {
+                    folders.extend(below);
+                    objects.into_iter().map(Ok).collect()
+                }
+                Err(error) => vec![Err(StoreError::io(name, error))],
+            };
+            Some((stream::iter(found), (folders, root)))
+        })
+        .flatten()
+        .boxed()
+    }
+
+    async fn sweep_unfinished(&self, older_than: Duration) -> Result<usize, StoreError> {
+        let folder = self.root.join(UNFINISHED);
+        let name = folder.display().to_string();
+        blocking(move || sweep(&folder, older_than)).await.map_err(|error| StoreError::io(name, error))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let key: ObjectKey = "check/probe".parse().map_err(|_| StoreError::new(StoreErrorKind::Unsupported, "probe"))?;
+        self.put(&key, stream::iter([Ok(Bytes::from_static(b"probe"))]).boxed()).await?;
+        self.head(&key).await?;
+        self.delete(&key).await
+    }
+}
+
+fn read_folder(root: &Path, folder: &Path) -> io::Result<(Vec<ObjectMeta>, Vec<PathBuf>)> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
+        entries => entries?,
+    };
+    let (mut objects, mut below) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            if entry.file_name() != UNFINISHED {
+                below.push(entry.path());
+            }
+        } else {
+            objects.extend(meta(root, &entry.path())?);
+        }
+    }
+    Ok((objects, below))
+}
+
+fn sweep(folder: &Path, older_than: Duration) -> io::Result<usize> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let mut swept = 0;
+    for entry in entries {
+        let entry = entry?;
+        // A clock that went back makes a file look newer than now: it is left for the next sweep.
+        if entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age >= older_than) {
+            fs::remove_file(entry.path())?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}

@@ -1,0 +1,62 @@
+//! The object store under a vault.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
+
+use crate::ByteStream;
+use crate::directory::Directory;
+use crate::error::{StoreError, StoreErrorKind};
+use crate::key::ObjectKey;
+
+/// What a store knows of an object without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectMeta {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// When it was last written.
+    pub modified_at: DateTime<Utc>,
+}
+
+/// Sealed bytes under keys. Stores know nothing of what is in them. Every store passes the contract suite.
+#[async_trait]
+pub trait ObjectStore: Debug + Send + Sync + 'static {
+    /// Stores `body` whole, replacing what was there, and returns its length. The object is durable when this returns.
+    /// On an error, on an error of the body, and when the future is dropped, nothing of it is ever visible.
+    async fn put(&self, key: &ObjectKey, body: ByteStream) -> Result<u64, StoreError>;
+
+    /// The bytes from `start`, up to `end` (exclusive) where it is given.
+    async fn get(&self, key: &ObjectKey, start: u64, end: Option<u64>) -> Result<ByteStream, StoreError>;
+
+    /// What is known of the object; `None` where there is none.
+    async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectMeta>, StoreError>;
+
+    /// Deletes the object, every version of it. One that is not there is a success.
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError>;
+
+    /// Every object whose key starts with `prefix` (of whole names: `recordings/`), in no order.
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<ObjectMeta, StoreError>>;
+
+    /// Removes what unfinished puts older than that left behind, and returns how many.
+    async fn sweep_unfinished(&self, older_than: Duration) -> Result<usize, StoreError>;
+
+    /// Whether an object could be written, read and deleted now.
+    async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// Opens the store that `url` names by its scheme: `file:FOLDER`.
+pub fn open_store(url: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
+    match url.split_once(':') {
+        Some(("file", folder)) if !folder.is_empty() => Ok(Arc::new(Directory::new(folder.trim_start_matches("//")))),
+        _ => Err(StoreError::new(
+            StoreErrorKind::Unsupported,
+            format!("{url:?} is no object store this build knows; expected file:FOLDER"),
+        )),
+    }
+}
