@@ -242,6 +242,3 @@ fn nearest(known: &[Documented], key: &str) -> &'static str {
     let distance = |setting: &&Documented| strsim::damerau_levenshtein(setting.key, key);
     known.iter().min_by_key(distance).map_or("", |setting| setting.key)
 }
-
-#[cfg(test)]
-mod tests;
