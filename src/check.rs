@@ -44,7 +44,9 @@ pub(crate) async fn run(config: &Config, output: Output) -> anyhow::Result<ExitC
 
 async fn find(what: &'static str, check: impl Future<Output = anyhow::Result<String>>) -> Finding {
     let checked = tokio::time::timeout(TIMEOUT, check).await;
-    match checked.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s: is it up and reachable?", TIMEOUT.as_secs()))) {
+    match checked
+        .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s: is it up and reachable?", TIMEOUT.as_secs())))
+    {
         Ok(detail) => Finding { what, ok: true, detail },
         Err(error) => Finding { what, ok: false, detail: format!("{error:#}") },
     }
@@ -105,7 +107,10 @@ async fn clock(config: &Config) -> anyhow::Result<String> {
         bail!("Twilio's answer has no Date to compare the clock with");
     };
     let off_secs = (Clock::System.now() - theirs.with_timezone(&Utc)).num_seconds();
-    ensure!(off_secs.abs() <= CLOCK_TOLERANCE_SECS, "{off_secs} s off Twilio's clock: start a time service (chrony, systemd-timesyncd)");
+    ensure!(
+        off_secs.abs() <= CLOCK_TOLERANCE_SECS,
+        "{off_secs} s off Twilio's clock: start a time service (chrony, systemd-timesyncd)"
+    );
     Ok(format!("{off_secs} s off Twilio's"))
 }
 
@@ -114,9 +119,17 @@ async fn public_url(config: &Config) -> anyhow::Result<String> {
     let health = format!("{}/healthz", base.as_str().trim_end_matches('/'));
     let sent = http()?.get(&health).send().await.map_err(reqwest::Error::without_url);
     let response = sent.with_context(|| format!("{health} does not answer from here: is ingest up behind it?"))?;
-    ensure!(response.status().is_success(), "{health} answers {}: does the proxy pass it to ingest?", response.status());
-    let scheme = if base.scheme() == "https" { "" } else { " (http: Twilio would send recordings' facts in the clear)" };
-    Ok(format!("{health} answers{scheme}; set Twilio's callback to {}/webhooks/recording#rc=5&rp=5xx,ct,rt", base.as_str().trim_end_matches('/')))
+    ensure!(
+        response.status().is_success(),
+        "{health} answers {}: does the proxy pass it to ingest?",
+        response.status()
+    );
+    let scheme =
+        if base.scheme() == "https" { "" } else { " (http: Twilio would send recordings' facts in the clear)" };
+    Ok(format!(
+        "{health} answers{scheme}; set Twilio's callback to {}/webhooks/recording#rc=5&rp=5xx,ct,rt",
+        base.as_str().trim_end_matches('/')
+    ))
 }
 
 fn http() -> anyhow::Result<reqwest::Client> {

@@ -134,11 +134,8 @@ impl Config {
         if let Some(twilio) = &self.twilio {
             return Ok(twilio);
         }
-        let missing = if self.values.text("twilio_account_sid").is_none() {
-            "twilio_account_sid"
-        } else {
-            "twilio_auth_token"
-        };
+        let missing =
+            if self.values.text("twilio_account_sid").is_none() { "twilio_account_sid" } else { "twilio_auth_token" };
         Err(SettingsError::required(missing))
     }
 
@@ -166,7 +163,8 @@ impl Config {
             ));
         }
         if matches!(self.transcription.provider, Provider::None) && self.delivery.is_some() {
-            warnings.push("DELIVERY_WEBHOOK_URL is set and TRANSCRIPTION_PROVIDER is none: nothing will be posted".into());
+            warnings
+                .push("DELIVERY_WEBHOOK_URL is set and TRANSCRIPTION_PROVIDER is none: nothing will be posted".into());
         }
         warnings
     }
@@ -258,7 +256,8 @@ fn account_tokens(values: &Values) -> Result<Vec<(AccountSid, SecretString)>> {
     let key = "twilio_subaccounts";
     let tokens = pairs(values, key, "AC…=token")?;
     let parsed = tokens.into_iter().map(|(sid, token)| {
-        let sid = sid.parse().map_err(|_| SettingsError::new(key, "expected AC…=token, separated by commas or lines"))?;
+        let sid =
+            sid.parse().map_err(|_| SettingsError::new(key, "expected AC…=token, separated by commas or lines"))?;
         Ok((sid, token))
     });
     parsed.collect()

@@ -30,7 +30,8 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
 
 pub(crate) async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     let address = config.listen_addr;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (LISTEN_ADDR)"))?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (LISTEN_ADDR)"))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     Ok(listener)
 }

@@ -98,10 +98,7 @@ pub(crate) struct Values {
 
 impl Values {
     /// Layers the page, `file` and `environment`. An unknown key of the file is an error that names the nearest known one.
-    pub(crate) fn load(
-        file: Option<&Path>,
-        environment: &BTreeMap<String, String>,
-    ) -> Result<Values, SettingsError> {
+    pub(crate) fn load(file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Values, SettingsError> {
         let mut values = Values::default();
         let known = documented();
         for setting in &known {

@@ -30,9 +30,10 @@ pub(crate) fn run(config: &Config, output: Output) -> anyhow::Result<ExitCode> {
 }
 
 fn in_force(config: &Config, setting: Documented) -> Setting {
-    let value = config.values.text(setting.key).map(|value| {
-        if setting.is_secret { "(set, not shown)".to_owned() } else { value.to_owned() }
-    });
+    let value = config
+        .values
+        .text(setting.key)
+        .map(|value| if setting.is_secret { "(set, not shown)".to_owned() } else { value.to_owned() });
     Setting {
         name: setting.key.to_uppercase(),
         documentation: setting.documentation.join(" "),

@@ -82,9 +82,7 @@ pub(crate) fn own_key_path(config: &Config) -> Option<PathBuf> {
 pub(crate) fn twilio(twilio: &Twilio) -> anyhow::Result<twilio::Client> {
     let main = match &twilio.api_key {
         Some((sid, secret)) => twilio::Credentials { user: sid.clone(), secret: secret.clone() },
-        None => {
-            twilio::Credentials { user: twilio.account_sid.to_string(), secret: twilio.auth_token.clone() }
-        }
+        None => twilio::Credentials { user: twilio.account_sid.to_string(), secret: twilio.auth_token.clone() },
     };
     let mut account_credentials = std::collections::HashMap::new();
     for (sid, token) in twilio.subaccounts.iter().filter(|_| twilio.api_key.is_none()) {
@@ -137,16 +135,12 @@ pub(crate) fn transcriber(config: &Config) -> anyhow::Result<Option<Arc<dyn Tran
     let timeout = config.transcription.timeout;
     let transcriber: Arc<dyn Transcriber> = match &config.transcription.provider {
         Provider::None => return Ok(None),
-        Provider::Deepgram { api_key, api_url } => Arc::new(Deepgram::new(DeepgramConfig {
-            api_url: api_url.clone(),
-            api_key: api_key.clone(),
-            timeout,
-        })?),
-        Provider::OpenAi { api_key, base_url } => Arc::new(OpenAi::new(OpenAiConfig {
-            base_url: base_url.clone(),
-            api_key: api_key.clone(),
-            timeout,
-        })?),
+        Provider::Deepgram { api_key, api_url } => {
+            Arc::new(Deepgram::new(DeepgramConfig { api_url: api_url.clone(), api_key: api_key.clone(), timeout })?)
+        }
+        Provider::OpenAi { api_key, base_url } => {
+            Arc::new(OpenAi::new(OpenAiConfig { base_url: base_url.clone(), api_key: api_key.clone(), timeout })?)
+        }
         Provider::Command { command } => {
             let command = Command::new(CommandConfig { command: command.clone(), timeout });
             Arc::new(command.map_err(|error| SettingsError::new("transcription_command", error.to_string()))?)
@@ -163,11 +157,7 @@ fn delivery_target(config: &Config) -> anyhow::Result<Option<DeliveryTarget>> {
 }
 
 /// Everything the stages of a worker need, from one configuration.
-pub(crate) async fn stages(
-    config: &Config,
-    queue: &Arc<dyn Queue>,
-    catalog: &Catalog,
-) -> anyhow::Result<Stages> {
+pub(crate) async fn stages(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog) -> anyhow::Result<Stages> {
     let (vault, clock) = (vault(config).await?, Clock::System);
     let twilio = twilio(config.twilio()?)?;
     let transcriber = transcriber(config)?;
@@ -238,4 +228,3 @@ pub(crate) fn reconciler(
         is_dry_run,
     })
 }
-

@@ -44,9 +44,7 @@ impl Recording {
         let (status, error_code) = match plan.media {
             MediaPlan::Absent { code } => ("absent", code),
             MediaPlan::Failed { code } => ("failed", code),
-            MediaPlan::Clip(_) | MediaPlan::Synthetic { .. } | MediaPlan::Encrypted => {
-                ("completed", 0)
-            }
+            MediaPlan::Clip(_) | MediaPlan::Synthetic { .. } | MediaPlan::Encrypted => ("completed", 0),
         };
         Self {
             sid: derive::recording_sid(seed, plan.index),
@@ -65,9 +63,7 @@ impl Recording {
 
     /// What Twilio can serve of it now.
     pub(crate) fn media(&self) -> Option<&Media> {
-        self.recorded
-            .as_ref()
-            .filter(|_| self.status == "completed")
+        self.recorded.as_ref().filter(|_| self.status == "completed")
     }
 
     /// 1 where nothing was recorded.
@@ -78,11 +74,7 @@ impl Recording {
     /// Whole seconds, rounded as Twilio does; `None` until it is finished.
     pub(crate) fn duration_secs(&self) -> Option<u64> {
         let is_finished = !UNFINISHED.contains(&self.status.as_str());
-        is_finished.then(|| {
-            self.recorded
-                .as_ref()
-                .map_or(0, |media| media.duration_secs().round() as u64)
-        })
+        is_finished.then(|| self.recorded.as_ref().map_or(0, |media| media.duration_secs().round() as u64))
     }
 
     /// SHA-256 of the WAV as served, computed at first use: about a second for two gigabytes.
@@ -92,8 +84,7 @@ impl Recording {
     }
 
     fn is_visible(&self, with_deleted: bool, now: DateTime<Utc>) -> bool {
-        self.deleted_at
-            .is_none_or(|deleted_at| with_deleted && now < deleted_at + TOMBSTONE)
+        self.deleted_at.is_none_or(|deleted_at| with_deleted && now < deleted_at + TOMBSTONE)
     }
 }
 
@@ -101,10 +92,9 @@ fn recorded(plan: &CallPlan, seed: u64) -> Option<Media> {
     let clip = |index: usize| &clips()[index % clips().len()];
     match plan.media {
         MediaPlan::Clip(index) => Some(Media::Clip(clip(index))),
-        MediaPlan::Synthetic { bytes } => Some(Media::Synthetic(Synthetic::new(
-            derive::mix(seed ^ derive::mix(plan.index)),
-            bytes,
-        ))),
+        MediaPlan::Synthetic { bytes } => {
+            Some(Media::Synthetic(Synthetic::new(derive::mix(seed ^ derive::mix(plan.index)), bytes)))
+        }
         MediaPlan::Encrypted => {
             let clip = clip(usize::try_from(plan.index % clips().len() as u64).unwrap_or(0));
             Some(Media::Encrypted(Encrypted::new(clip, seed, plan.index)))
@@ -131,18 +121,14 @@ impl Filter {
         self.not_before.is_none_or(|bound| created >= bound)
             && self.not_after.is_none_or(|bound| created <= bound)
             && self.before.is_none_or(|bound| created < bound)
-            && self.call_sid.as_deref().is_none_or(|sid| {
-                recording
-                    .call_sid
-                    .as_ref()
-                    .is_some_and(|own| own.as_str() == sid)
-            })
-            && self.conference_sid.as_deref().is_none_or(|sid| {
-                recording
-                    .conference_sid
-                    .as_ref()
-                    .is_some_and(|own| own.as_str() == sid)
-            })
+            && self
+                .call_sid
+                .as_deref()
+                .is_none_or(|sid| recording.call_sid.as_ref().is_some_and(|own| own.as_str() == sid))
+            && self
+                .conference_sid
+                .as_deref()
+                .is_none_or(|sid| recording.conference_sid.as_ref().is_some_and(|own| own.as_str() == sid))
             && recording.is_visible(self.with_deleted, now)
     }
 }
@@ -176,22 +162,14 @@ impl Account {
             self.by_sid.remove(&sid);
         }
         let recording = Recording::new(plan, seed);
-        self.newest_first
-            .insert((Reverse(recording.started_at), recording.sid.clone()), ());
+        self.newest_first.insert((Reverse(recording.started_at), recording.sid.clone()), ());
         self.by_sid.insert(recording.sid.clone(), recording.clone());
         recording
     }
 
     /// As `GET Recordings/{RE}` sees it.
-    pub(crate) fn find(
-        &self,
-        sid: &RecordingSid,
-        with_deleted: bool,
-        now: DateTime<Utc>,
-    ) -> Option<&Recording> {
-        self.by_sid
-            .get(sid)
-            .filter(|recording| recording.is_visible(with_deleted, now))
+    pub(crate) fn find(&self, sid: &RecordingSid, with_deleted: bool, now: DateTime<Utc>) -> Option<&Recording> {
+        self.by_sid.get(sid).filter(|recording| recording.is_visible(with_deleted, now))
     }
 
     /// Whatever its state.
@@ -202,9 +180,7 @@ impl Account {
     /// Gives a recording another status; false where there is no such recording.
     pub(crate) fn set_status(&mut self, sid: &RecordingSid, status: &str) -> bool {
         let recording = self.by_sid.get_mut(sid);
-        recording
-            .map(|recording| recording.status = status.to_owned())
-            .is_some()
+        recording.map(|recording| recording.status = status.to_owned()).is_some()
     }
 
     /// Only completed recordings can be deleted; a deleted one is not found.
@@ -230,9 +206,8 @@ impl Account {
         size: usize,
         now: DateTime<Utc>,
     ) -> (Vec<&Recording>, bool) {
-        let after = cursor
-            .and_then(|sid| self.by_sid.get(sid))
-            .map(|last| (Reverse(last.started_at), last.sid.clone()));
+        let after =
+            cursor.and_then(|sid| self.by_sid.get(sid)).map(|last| (Reverse(last.started_at), last.sid.clone()));
         let bound = match after {
             Some(position) => std::ops::Bound::Excluded(position),
             None => std::ops::Bound::Unbounded,

@@ -36,44 +36,23 @@ pub(crate) fn form(state: &State, recording: &Recording, status: &str) -> Form {
         form.push(("ConferenceSid", sid.to_string()));
     }
     if let Some(Media::Encrypted(encrypted)) = &recording.recorded {
-        form.push((
-            "EncryptionDetails",
-            encrypted.callback_details().to_string(),
-        ));
+        form.push(("EncryptionDetails", encrypted.callback_details().to_string()));
     }
-    let error_code = if status == "in-progress" {
-        0
-    } else {
-        recording.error_code
-    };
+    let error_code = if status == "in-progress" { 0 } else { recording.error_code };
     form.push(("ErrorCode", error_code.to_string()));
     form.push(("RecordingChannels", recording.channels().to_string()));
     if status == "completed" {
-        form.push((
-            "RecordingDuration",
-            recording.duration_secs().unwrap_or(0).to_string(),
-        ));
+        form.push(("RecordingDuration", recording.duration_secs().unwrap_or(0).to_string()));
     }
     form.push(("RecordingSid", recording.sid.to_string()));
     form.push(("RecordingSource", recording.source.to_owned()));
-    form.push((
-        "RecordingStartTime",
-        resource::rfc2822(recording.started_at),
-    ));
+    form.push(("RecordingStartTime", resource::rfc2822(recording.started_at)));
     form.push(("RecordingStatus", status.to_owned()));
     if recording.conference_sid.is_none() {
         form.push(("RecordingTrack", "both".to_owned()));
     }
-    form.push((
-        "RecordingUrl",
-        format!(
-            "https://api.twilio.com{}",
-            resource::path(&state.account_sid, recording)
-        ),
-    ));
-    form.into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    form.push(("RecordingUrl", format!("https://api.twilio.com{}", resource::path(&state.account_sid, recording))));
+    form.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// A callback ready to be sent, as often as needed.
@@ -87,30 +66,14 @@ pub(crate) struct SignedCallback {
 }
 
 impl SignedCallback {
-    pub(crate) fn new(
-        state: &State,
-        callback: &CallbackTarget,
-        mut form: Form,
-        origin: Origin,
-    ) -> Self {
+    pub(crate) fn new(state: &State, callback: &CallbackTarget, mut form: Form, origin: Origin) -> Self {
         let serial = state.next_serial();
         let wrong_token = SecretString::from(derive::hex_digits(state.seed, serial, "wrong token"));
-        let token = if origin == Origin::WrongToken {
-            &wrong_token
-        } else {
-            &state.auth_token
-        };
-        let signature = twilio::sign(
-            &signed_url(&callback.public_url),
-            &form,
-            token,
-            Algorithm::HmacSha1,
-        );
+        let token = if origin == Origin::WrongToken { &wrong_token } else { &state.auth_token };
+        let signature = twilio::sign(&signed_url(&callback.public_url), &form, token, Algorithm::HmacSha1);
         if origin == Origin::Tampered {
             let other = format!("RE{}", derive::hex_digits(state.seed, serial, "tampered"));
-            form.iter_mut()
-                .filter(|(name, _)| name == "RecordingSid")
-                .for_each(|(_, value)| value.clone_from(&other));
+            form.iter_mut().filter(|(name, _)| name == "RecordingSid").for_each(|(_, value)| value.clone_from(&other));
         }
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(&form);
@@ -124,21 +87,13 @@ impl SignedCallback {
         }
     }
 
-    pub(crate) async fn attempt(
-        &self,
-        state: &State,
-        policy: &RetryPolicy,
-        deadline: Instant,
-    ) -> Attempt {
+    pub(crate) async fn attempt(&self, state: &State, policy: &RetryPolicy, deadline: Instant) -> Attempt {
         let mut request = state
             .http
             .post(self.url.clone())
             .header(USER_AGENT, "TwilioProxy/1.1")
             .header(ACCEPT, "*/*")
-            .header(
-                CONTENT_TYPE,
-                "application/x-www-form-urlencoded; charset=UTF-8",
-            )
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
             .header("X-Twilio-Signature", &self.signature)
             .header("I-Twilio-Idempotency-Token", &self.idempotency_token)
             .body(self.body.clone());
@@ -177,10 +132,7 @@ fn connect_to(callback: &CallbackTarget) -> (Url, Option<String>) {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     });
-    let query = url
-        .query()
-        .map(|query| format!("?{query}"))
-        .unwrap_or_default();
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let direct = format!("http://{target}{}{query}", url.path());
     (direct.parse().unwrap_or(url), host)
 }
@@ -192,29 +144,18 @@ mod tests {
     #[test]
     fn url_is_signed_as_twilio_documents_it() {
         let signed = |url: &str| signed_url(&url.parse().unwrap());
-        assert_eq!(
-            signed("https://u:p@v.example.com:8443/a?b=c#rc=5"),
-            "https://v.example.com/a?b=c"
-        );
-        assert_eq!(
-            signed("http://u:p@v.example.com:8080/a?b=c#rc=5"),
-            "http://v.example.com:8080/a?b=c"
-        );
+        assert_eq!(signed("https://u:p@v.example.com:8443/a?b=c#rc=5"), "https://v.example.com/a?b=c");
+        assert_eq!(signed("http://u:p@v.example.com:8080/a?b=c#rc=5"), "http://v.example.com:8080/a?b=c");
     }
 
     #[test]
     fn target_takes_the_connection_and_the_public_host_stays() {
         let callback = CallbackTarget {
-            public_url: "https://voice.example.com/webhooks/recording?tenant=a%2Fb#rc=5"
-                .parse()
-                .unwrap(),
+            public_url: "https://voice.example.com/webhooks/recording?tenant=a%2Fb#rc=5".parse().unwrap(),
             target: Some("127.0.0.1:3000".parse().unwrap()),
         };
         let (url, host) = connect_to(&callback);
-        assert_eq!(
-            url.as_str(),
-            "http://127.0.0.1:3000/webhooks/recording?tenant=a%2Fb"
-        );
+        assert_eq!(url.as_str(), "http://127.0.0.1:3000/webhooks/recording?tenant=a%2Fb");
         assert_eq!(host.as_deref(), Some("voice.example.com"));
     }
 }

@@ -20,8 +20,7 @@ pub struct Clip {
 impl Clip {
     /// Length in seconds, from the WAV's size.
     pub fn duration_secs(&self) -> f64 {
-        (self.wav.len() - 44) as f64
-            / (f64::from(crate::wav::SAMPLE_RATE) * 2.0 * f64::from(self.channels))
+        (self.wav.len() - 44) as f64 / (f64::from(crate::wav::SAMPLE_RATE) * 2.0 * f64::from(self.channels))
     }
 }
 
@@ -45,45 +44,15 @@ macro_rules! clip {
 }
 
 static CLIPS: [Clip; 9] = [
-    clip!(
-        "voicemail",
-        "Hi, it's Dana from the front desk. Your parcel is here. Thanks, bye."
-    ),
-    clip!(
-        "support",
-        "Hello, my router keeps blinking red.",
-        "I am sorry. Please hold the reset button."
-    ),
-    clip!(
-        "appointment",
-        "Good morning, this is a reminder of your dental appointment on Tuesday at half past nine."
-    ),
-    clip!(
-        "delivery",
-        "The driver could not find your door. We will try again tomorrow between two and four."
-    ),
-    clip!(
-        "booking",
-        "A table for four on Friday evening, please.",
-        "Certainly. Is seven o'clock all right?"
-    ),
-    clip!(
-        "prescription",
-        "Your prescription is ready. Please bring a photo card when you come to the pharmacy."
-    ),
-    clip!(
-        "refund",
-        "I am calling about my refund. The blue kettle leaked again, so I would like my money back."
-    ),
-    clip!(
-        "banking",
-        "I lost my card this morning.",
-        "Thank you. It is blocked, a new one comes on Monday."
-    ),
-    clip!(
-        "outage",
-        "We know of the power cut in your street. Engineers expect to finish within three hours."
-    ),
+    clip!("voicemail", "Hi, it's Dana from the front desk. Your parcel is here. Thanks, bye."),
+    clip!("support", "Hello, my router keeps blinking red.", "I am sorry. Please hold the reset button."),
+    clip!("appointment", "Good morning, this is a reminder of your dental appointment on Tuesday at half past nine."),
+    clip!("delivery", "The driver could not find your door. We will try again tomorrow between two and four."),
+    clip!("booking", "A table for four on Friday evening, please.", "Certainly. Is seven o'clock all right?"),
+    clip!("prescription", "Your prescription is ready. Please bring a photo card when you come to the pharmacy."),
+    clip!("refund", "I am calling about my refund. The blue kettle leaked again, so I would like my money back."),
+    clip!("banking", "I lost my card this morning.", "Thank you. It is blocked, a new one comes on Monday."),
+    clip!("outage", "We know of the power cut in your street. Engineers expect to finish within three hours."),
 ];
 
 /// The clips, in a fixed order.
@@ -101,12 +70,7 @@ mod tests {
         for clip in clips() {
             let path = format!("{}/clips/{}.txt", env!("CARGO_MANIFEST_DIR"), clip.name);
             let spoken = std::fs::read_to_string(path).unwrap();
-            assert_eq!(
-                spoken.lines().collect::<Vec<_>>(),
-                clip.channel_texts,
-                "{}",
-                clip.name
-            );
+            assert_eq!(spoken.lines().collect::<Vec<_>>(), clip.channel_texts, "{}", clip.name);
             assert_eq!(clip.text, clip.channel_texts.join(" "));
         }
     }
@@ -114,8 +78,7 @@ mod tests {
     #[test]
     fn wav_head_agrees_with_the_clip() {
         for clip in clips() {
-            let (channels, seconds) =
-                crate::wav::describe(clip.wav, clip.wav.len() as u64).unwrap();
+            let (channels, seconds) = crate::wav::describe(clip.wav, clip.wav.len() as u64).unwrap();
             assert_eq!(channels, clip.channels, "{}", clip.name);
             assert!((3.0..6.0).contains(&seconds), "{}: {seconds}", clip.name);
             assert_eq!(&clip.wav[36..40], b"data", "{}", clip.name);
@@ -124,10 +87,6 @@ mod tests {
 
     #[test]
     fn texts_hold_no_digits() {
-        assert!(
-            clips()
-                .iter()
-                .all(|clip| !clip.text.contains(|c: char| c.is_ascii_digit()))
-        );
+        assert!(clips().iter().all(|clip| !clip.text.contains(|c: char| c.is_ascii_digit())));
     }
 }

@@ -15,9 +15,7 @@ use url::Url;
 
 use crate::faults::Injector;
 use crate::state::{CallbackTarget, State, locked};
-use crate::{
-    CallPlan, CallbackPlan, Counters, Faults, MediaPlan, SOURCES, SimulatedRecording, calls,
-};
+use crate::{CallPlan, CallbackPlan, Counters, Faults, MediaPlan, SOURCES, SimulatedRecording, calls};
 
 /// `/simulator/…` and `/healthz`.
 pub(crate) fn routes() -> Router<Arc<State>> {
@@ -58,15 +56,11 @@ impl CallRequest {
 }
 
 /// Answers when the callbacks are done.
-async fn place_call(
-    Shared(state): Shared<Arc<State>>,
-    Json(request): Json<CallRequest>,
-) -> impl IntoResponse {
+async fn place_call(Shared(state): Shared<Arc<State>>, Json(request): Json<CallRequest>) -> impl IntoResponse {
     match request.plan(state.now()) {
         Some(plan) => Json(calls::place(&state, &plan).await).into_response(),
         None => {
-            let problem =
-                json!({ "detail": format!("source: must be one of {}", SOURCES.join(", ")) });
+            let problem = json!({ "detail": format!("source: must be one of {}", SOURCES.join(", ")) });
             (StatusCode::BAD_REQUEST, Json(problem)).into_response()
         }
     }
@@ -79,17 +73,11 @@ struct CallbackRequest {
     target: Option<SocketAddr>,
 }
 
-async fn set_callback(
-    Shared(state): Shared<Arc<State>>,
-    Json(request): Json<CallbackRequest>,
-) -> StatusCode {
+async fn set_callback(Shared(state): Shared<Arc<State>>, Json(request): Json<CallbackRequest>) -> StatusCode {
     let Ok(public_url) = request.public_url.parse::<Url>() else {
         return StatusCode::BAD_REQUEST;
     };
-    *locked(&state.callback) = Some(CallbackTarget {
-        public_url,
-        target: request.target,
-    });
+    *locked(&state.callback) = Some(CallbackTarget { public_url, target: request.target });
     StatusCode::NO_CONTENT
 }
 
@@ -112,11 +100,7 @@ async fn reset_counters(Shared(state): Shared<Arc<State>>) -> StatusCode {
 }
 
 /// Hashing gigabytes of synthetic media takes seconds, so it is done off the runtime.
-async fn recordings(
-    Shared(state): Shared<Arc<State>>,
-) -> Result<Json<Vec<SimulatedRecording>>, StatusCode> {
+async fn recordings(Shared(state): Shared<Arc<State>>) -> Result<Json<Vec<SimulatedRecording>>, StatusCode> {
     let truth = tokio::task::spawn_blocking(move || calls::truth(&state)).await;
-    truth
-        .map(Json)
-        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+    truth.map(Json).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }

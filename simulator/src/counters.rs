@@ -96,10 +96,7 @@ impl Drop for InFlight {
 
 impl Tally {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            started: Instant::now(),
-            state: Mutex::default(),
-        })
+        Arc::new(Self { started: Instant::now(), state: Mutex::default() })
     }
 
     /// Changes a counter.
@@ -114,23 +111,14 @@ impl Tally {
 
     /// A request to `endpoint` was answered.
     pub(crate) fn response(&self, endpoint: &str, status: u16) {
-        self.count(|counters| {
-            *counters
-                .responses
-                .entry(format!("{endpoint} {status}"))
-                .or_default() += 1
-        });
+        self.count(|counters| *counters.responses.entry(format!("{endpoint} {status}")).or_default() += 1);
     }
 
     /// Audio with this hash was transcribed.
     pub(crate) fn transcription(&self, sha256: &str) {
         self.count(|counters| {
             let is_full = counters.transcriptions.len() >= TRANSCRIPTIONS_MAX;
-            let key = if is_full && !counters.transcriptions.contains_key(sha256) {
-                "other"
-            } else {
-                sha256
-            };
+            let key = if is_full && !counters.transcriptions.contains_key(sha256) { "other" } else { sha256 };
             *counters.transcriptions.entry(key.to_owned()).or_default() += 1;
         });
     }
@@ -150,11 +138,7 @@ impl Tally {
         if gauge == Gauge::Twilio {
             state.tick(self.started.elapsed().as_secs());
         }
-        InFlight {
-            tally: Arc::clone(self),
-            gauge,
-            others: now,
-        }
+        InFlight { tally: Arc::clone(self), gauge, others: now }
     }
 
     pub(crate) fn look(&self) -> Counters {

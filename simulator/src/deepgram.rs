@@ -40,9 +40,7 @@ struct Options {
 impl Options {
     fn from_query(query: &str) -> Self {
         let get = |name: &str| {
-            form_urlencoded::parse(query.as_bytes())
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned())
+            form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
         };
         let is_on = |name: &str| get(name).is_some_and(|value| value == "true");
         Self {
@@ -74,14 +72,10 @@ async fn transcribe(state: &State, turn: &Turn, request: Request) -> Result<Spee
         return Err(Refusal::Unauthorized);
     }
     turn.faults().await?;
-    let is_json = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let is_json =
+        request.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     if is_json {
-        return Err(Refusal::BadRequest(
-            "fetching audio from a URL is not simulated; send the audio".to_owned(),
-        ));
+        return Err(Refusal::BadRequest("fetching audio from a URL is not simulated; send the audio".to_owned()));
     }
     let mut listening = Listening::new();
     let mut chunks = request.into_body().into_data_stream();
@@ -89,9 +83,7 @@ async fn transcribe(state: &State, turn: &Turn, request: Request) -> Result<Spee
         listening.hear(&chunk.map_err(|_| Refusal::CutOff)?);
     }
     let no_audio = "Bad Request: failed to process audio: corrupt or unsupported data";
-    listening
-        .finish()
-        .ok_or_else(|| Refusal::BadRequest(no_audio.to_owned()))
+    listening.finish().ok_or_else(|| Refusal::BadRequest(no_audio.to_owned()))
 }
 
 /// `Token KEY`, or `Bearer JWT`.
@@ -102,11 +94,7 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn answer(state: &State, speech: &Speech, options: &Options, request_id: &str) -> Value {
-    let channels = if options.is_multichannel {
-        speech.words()
-    } else {
-        vec![speech.words_mixed()]
-    };
+    let channels = if options.is_multichannel { speech.words() } else { vec![speech.words_mixed()] };
     let model_id = derive::uuid(0, 0, &options.model);
     let mut answer = json!({
         "metadata": {
@@ -170,11 +158,7 @@ fn transcript(words: &[SpokenWord], options: &Options) -> String {
     if options.is_punctuated {
         return speech::text(words);
     }
-    words
-        .iter()
-        .map(SpokenWord::plain)
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.iter().map(SpokenWord::plain).collect::<Vec<_>>().join(" ")
 }
 
 fn word(word: &SpokenWord, options: &Options) -> Value {
@@ -190,16 +174,10 @@ fn error(refusal: Refusal, request_id: &str) -> Response<Body> {
         Refusal::Unauthorized => ("INVALID_AUTH", "Invalid credentials."),
         Refusal::BadRequest(message) => ("Bad Request", message.as_str()),
         Refusal::TooLarge => ("Payload Too Large", "The request body is too large."),
-        Refusal::Fault { status: 429, .. } => (
-            "TOO_MANY_REQUESTS",
-            "Too many requests. Please try again later",
-        ),
-        Refusal::Fault { .. } | Refusal::CutOff => {
-            ("INTERNAL_SERVER_ERROR", "Please try again later")
-        }
+        Refusal::Fault { status: 429, .. } => ("TOO_MANY_REQUESTS", "Too many requests. Please try again later"),
+        Refusal::Fault { .. } | Refusal::CutOff => ("INTERNAL_SERVER_ERROR", "Please try again later"),
     };
     let body = Json(json!({ "err_code": err_code, "err_msg": err_msg, "request_id": request_id }));
-    let status =
-        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, refusal.headers(), body).into_response()
 }

@@ -10,11 +10,7 @@ use crate::state::{State, locked};
 use crate::{CallPlan, CallbackOutcome};
 
 /// Sends all the callbacks of a plan: the forged first, then in order or out of it, duplicates at the same time.
-pub(crate) async fn send_planned(
-    state: &State,
-    recording: &Recording,
-    plan: &CallPlan,
-) -> Vec<CallbackOutcome> {
+pub(crate) async fn send_planned(state: &State, recording: &Recording, plan: &CallPlan) -> Vec<CallbackOutcome> {
     let planned = &plan.callbacks;
     // Elastic SIP Trunking sends no recordingStatusCallback at all.
     if planned.none || recording.source == "Trunking" {
@@ -23,11 +19,7 @@ pub(crate) async fn send_planned(
     let mut outcomes = Vec::new();
     if planned.forged {
         for origin in [Origin::WrongToken, Origin::Tampered] {
-            outcomes.push(
-                Sending::once(recording, &recording.status, origin)
-                    .send(state)
-                    .await,
-            );
+            outcomes.push(Sending::once(recording, &recording.status, origin).send(state).await);
         }
     }
     let last = Sending::retried(state, recording, &recording.status);
@@ -43,14 +35,8 @@ pub(crate) async fn send_planned(
 }
 
 /// One genuine callback, sent once.
-pub(crate) async fn send_once(
-    state: &State,
-    recording: &Recording,
-    status: &str,
-) -> CallbackOutcome {
-    Sending::once(recording, status, Origin::Twilio)
-        .send(state)
-        .await
+pub(crate) async fn send_once(state: &State, recording: &Recording, status: &str) -> CallbackOutcome {
+    Sending::once(recording, status, Origin::Twilio).send(state).await
 }
 
 /// What is to be sent.
@@ -63,35 +49,20 @@ struct Sending<'a> {
 
 impl<'a> Sending<'a> {
     fn once(recording: &'a Recording, status: &'a str, origin: Origin) -> Self {
-        Self {
-            recording,
-            status,
-            origin,
-            policy: RetryPolicy::once(),
-        }
+        Self { recording, status, origin, policy: RetryPolicy::once() }
     }
 
     /// A genuine one, with the retries that the callback URL's fragment asks for.
     fn retried(state: &State, recording: &'a Recording, status: &'a str) -> Self {
         let callback = locked(&state.callback);
-        let fragment = callback
-            .as_ref()
-            .and_then(|callback| callback.public_url.fragment());
-        Self {
-            recording,
-            status,
-            origin: Origin::Twilio,
-            policy: RetryPolicy::of(fragment),
-        }
+        let fragment = callback.as_ref().and_then(|callback| callback.public_url.fragment());
+        Self { recording, status, origin: Origin::Twilio, policy: RetryPolicy::of(fragment) }
     }
 
     async fn send(&self, state: &State) -> CallbackOutcome {
         let begun = Instant::now();
         let is_forged = self.origin != Origin::Twilio;
-        let mut outcome = CallbackOutcome {
-            is_forged,
-            ..CallbackOutcome::unsent(self.status)
-        };
+        let mut outcome = CallbackOutcome { is_forged, ..CallbackOutcome::unsent(self.status) };
         let Some(callback) = locked(&state.callback).clone() else {
             return outcome;
         };

@@ -18,34 +18,21 @@ pub(crate) fn bytes(seed: u64, number: u64, purpose: &str) -> [u8; 32] {
 }
 
 pub(crate) fn recording_sid(seed: u64, index: u64) -> RecordingSid {
-    format!("RE{}", hex_digits(seed, index, "recording"))
-        .parse()
-        .expect("RE and 32 hex digits are a RecordingSid")
+    format!("RE{}", hex_digits(seed, index, "recording")).parse().expect("RE and 32 hex digits are a RecordingSid")
 }
 
 pub(crate) fn call_sid(seed: u64, index: u64) -> CallSid {
-    format!("CA{}", hex_digits(seed, index, "call"))
-        .parse()
-        .expect("CA and 32 hex digits are a CallSid")
+    format!("CA{}", hex_digits(seed, index, "call")).parse().expect("CA and 32 hex digits are a CallSid")
 }
 
 pub(crate) fn conference_sid(seed: u64, index: u64) -> ConferenceSid {
-    format!("CF{}", hex_digits(seed, index, "conference"))
-        .parse()
-        .expect("CF and 32 hex digits are a ConferenceSid")
+    format!("CF{}", hex_digits(seed, index, "conference")).parse().expect("CF and 32 hex digits are a ConferenceSid")
 }
 
 /// A UUID's form for ids that nobody looks up.
 pub(crate) fn uuid(seed: u64, number: u64, purpose: &str) -> String {
     let hex = hex_digits(seed, number, purpose);
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 /// Lower-case hex.

@@ -5,9 +5,7 @@ use std::sync::OnceLock;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-use aws_lc_rs::rsa::{
-    KeySize, OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PrivateDecryptingKey,
-};
+use aws_lc_rs::rsa::{KeySize, OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PrivateDecryptingKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -27,9 +25,7 @@ pub(crate) struct Encrypted {
 
 impl std::fmt::Debug for Encrypted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Encrypted")
-            .field("clip", &self.clip.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Encrypted").field("clip", &self.clip.name).finish_non_exhaustive()
     }
 }
 
@@ -40,13 +36,7 @@ impl Encrypted {
         let mut iv = [0; 12];
         iv.copy_from_slice(&derive::bytes(seed, index, "content encryption iv")[..12]);
         let public_key_sid = format!("CR{}", derive::hex_digits(seed, 0, "public key"));
-        Self {
-            clip,
-            key,
-            iv,
-            public_key_sid,
-            wrapped_key: STANDARD.encode(wrap(&key)),
-        }
+        Self { clip, key, iv, public_key_sid, wrapped_key: STANDARD.encode(wrap(&key)) }
     }
 
     pub(crate) fn clip(&self) -> &'static Clip {
@@ -58,11 +48,7 @@ impl Encrypted {
         let key = UnboundKey::new(&AES_256_GCM, &self.key).expect("AES-256-GCM keys have 32 bytes");
         let mut bytes = self.clip.wav.to_vec();
         LessSafeKey::new(key)
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(self.iv),
-                Aad::empty(),
-                &mut bytes,
-            )
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(self.iv), Aad::empty(), &mut bytes)
             .expect("a clip is far shorter than AES-GCM's limit");
         bytes.into()
     }
@@ -90,22 +76,17 @@ impl Encrypted {
 /// The account's private key: made at first use, one for the process.
 fn account_key() -> &'static PrivateDecryptingKey {
     static KEY: OnceLock<PrivateDecryptingKey> = OnceLock::new();
-    KEY.get_or_init(|| {
-        PrivateDecryptingKey::generate(KeySize::Rsa2048).expect("RSA-2048 keys can be generated")
-    })
+    KEY.get_or_init(|| PrivateDecryptingKey::generate(KeySize::Rsa2048).expect("RSA-2048 keys can be generated"))
 }
 
 /// The private key as PKCS#8 DER.
 pub(crate) fn account_key_der() -> Vec<u8> {
-    let der: Pkcs8V1Der<'_> = account_key()
-        .as_der()
-        .expect("a generated key can be encoded");
+    let der: Pkcs8V1Der<'_> = account_key().as_der().expect("a generated key can be encoded");
     der.as_ref().to_vec()
 }
 
 fn wrap(key: &[u8; 32]) -> Vec<u8> {
-    let public =
-        OaepPublicEncryptingKey::new(account_key().public_key()).expect("RSA-2048 suits OAEP");
+    let public = OaepPublicEncryptingKey::new(account_key().public_key()).expect("RSA-2048 suits OAEP");
     let mut wrapped = vec![0; public.ciphertext_size()];
     public
         .encrypt(&OAEP_SHA256_MGF1SHA256, key, &mut wrapped, None)

@@ -64,10 +64,7 @@ pub(crate) struct Injector {
 
 impl Injector {
     pub(crate) fn new(faults: Faults) -> Self {
-        Self {
-            faults,
-            ..Self::default()
-        }
+        Self { faults, ..Self::default() }
     }
 
     pub(crate) fn faults(&self) -> &Faults {
@@ -102,11 +99,7 @@ impl Injector {
     pub(crate) fn media_fault(&mut self) -> Option<MediaFault> {
         if self.is_due("xml as 200", self.faults.xml_error_as_200_every) {
             let is_odd = self.in_turn("xml as 200 struck");
-            return Some(if is_odd {
-                MediaFault::XmlAsXml
-            } else {
-                MediaFault::XmlAsAudio
-            });
+            return Some(if is_odd { MediaFault::XmlAsXml } else { MediaFault::XmlAsAudio });
         }
         if self.is_due("cut body", self.faults.cut_body_every) {
             return Some(MediaFault::CutBody);
@@ -114,30 +107,17 @@ impl Injector {
         if self.is_due("stall body", self.faults.stall_body_every) {
             return Some(MediaFault::StallBody);
         }
-        self.is_due("wrong length", self.faults.wrong_length_every)
-            .then_some(MediaFault::WrongLength)
+        self.is_due("wrong length", self.faults.wrong_length_every).then_some(MediaFault::WrongLength)
     }
 
     /// 429, 500 or 503.
     pub(crate) fn transcriber_error(&mut self) -> Option<u16> {
         let error = self.error_in_turn("transcriber error", self.faults.transcriber_error_every);
-        error.or_else(|| {
-            self.is_due(
-                "transcriber throttle",
-                self.faults.transcriber_throttle_every,
-            )
-            .then_some(429)
-        })
+        error.or_else(|| self.is_due("transcriber throttle", self.faults.transcriber_throttle_every).then_some(429))
     }
 
     fn error_in_turn(&mut self, name: &'static str, every: Option<u32>) -> Option<u16> {
-        self.is_due(name, every).then(|| {
-            if self.in_turn("error struck") {
-                500
-            } else {
-                503
-            }
-        })
+        self.is_due(name, every).then(|| if self.in_turn("error struck") { 500 } else { 503 })
     }
 
     /// Counts one request that could suffer the fault; true for every n-th.

@@ -44,7 +44,5 @@ pub use calls::SimulatedRecording;
 pub use clips::{Clip, clips};
 pub use counters::Counters;
 pub use faults::Faults;
-pub use plan::{
-    CallPlan, CallbackOutcome, CallbackPlan, MediaPlan, PlannedRecording, SOURCES, SimulatorConfig,
-};
+pub use plan::{CallPlan, CallbackOutcome, CallbackPlan, MediaPlan, PlannedRecording, SOURCES, SimulatorConfig};
 pub use simulator::Simulator;

@@ -25,23 +25,14 @@ pub(crate) fn page(state: &State, path: &str, query: &Query) -> Result<Value, Pr
     let number: usize = number(query, "Page")?.unwrap_or(0);
     let cursor = page_token(query)?;
     let filter = filter(query)?;
-    let skip = if cursor.is_some() {
-        0
-    } else {
-        number.saturating_mul(size)
-    };
+    let skip = if cursor.is_some() { 0 } else { number.saturating_mul(size) };
 
     let account = locked(&state.account);
     let (recordings, has_more) = account.page(&filter, cursor.as_ref(), skip, size, state.now());
-    let next = recordings.last().filter(|_| has_more).map(|last| {
-        uri(
-            path,
-            query,
-            size,
-            number + 1,
-            Some(&format!("{TOKEN_START}{}", last.sid)),
-        )
-    });
+    let next = recordings
+        .last()
+        .filter(|_| has_more)
+        .map(|last| uri(path, query, size, number + 1, Some(&format!("{TOKEN_START}{}", last.sid))));
     let start = number.saturating_mul(size);
     Ok(json!({
         "first_page_uri": uri(path, query, size, 0, None),
@@ -59,40 +50,24 @@ pub(crate) fn page(state: &State, path: &str, query: &Query) -> Result<Value, Pr
 fn page_size(query: &Query) -> Result<usize, Problem> {
     let size = number(query, "PageSize")?.unwrap_or(PAGE_SIZE_DEFAULT);
     if size > PAGE_SIZE_MAX {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            20007,
-            "Page size must be less than or equal to 1000",
-        ));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, 20007, "Page size must be less than or equal to 1000"));
     }
     Ok(size.max(1))
 }
 
 fn number(query: &Query, name: &str) -> Result<Option<usize>, Problem> {
     let value = parameter(query, name);
-    value
-        .map(|value| value.parse().map_err(|_| invalid(name)))
-        .transpose()
+    value.map(|value| value.parse().map_err(|_| invalid(name))).transpose()
 }
 
 fn page_token(query: &Query) -> Result<Option<RecordingSid>, Problem> {
     let token = parameter(query, "PageToken").filter(|token| !token.is_empty());
-    let sid = |token: &str| {
-        token
-            .strip_prefix(TOKEN_START)
-            .and_then(|sid| sid.parse().ok())
-    };
-    token
-        .map(|token| sid(token).ok_or_else(|| invalid("PageToken")))
-        .transpose()
+    let sid = |token: &str| token.strip_prefix(TOKEN_START).and_then(|sid| sid.parse().ok());
+    token.map(|token| sid(token).ok_or_else(|| invalid("PageToken"))).transpose()
 }
 
 fn filter(query: &Query) -> Result<Filter, Problem> {
-    let at = |name| {
-        parameter(query, name)
-            .map(|value| instant(value).ok_or_else(|| invalid(name)))
-            .transpose()
-    };
+    let at = |name| parameter(query, name).map(|value| instant(value).ok_or_else(|| invalid(name))).transpose();
     let on_day = at("DateCreated")?;
     let from = at("DateCreated>")?;
     Ok(Filter {
@@ -114,22 +89,14 @@ fn instant(value: &str) -> Option<DateTime<Utc>> {
 }
 
 fn invalid(name: &str) -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        20001,
-        format!("Invalid parameter {name}"),
-    )
+    Problem::new(StatusCode::BAD_REQUEST, 20001, format!("Invalid parameter {name}"))
 }
 
 /// The same request for another page; relative, as Twilio's are.
 fn uri(path: &str, query: &Query, size: usize, page: usize, token: Option<&str>) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     let of_pages = ["PageSize", "Page", "PageToken"];
-    form.extend_pairs(
-        query
-            .iter()
-            .filter(|(key, _)| !of_pages.contains(&key.as_str())),
-    );
+    form.extend_pairs(query.iter().filter(|(key, _)| !of_pages.contains(&key.as_str())));
     form.append_pair("PageSize", &size.to_string());
     form.append_pair("Page", &page.to_string());
     if let Some(token) = token {

@@ -65,9 +65,7 @@ impl Media {
                 Some(Content::Bytes(mixed_down(clip)))
             }
             (_, MediaFormat::Wav) => Some(self.wav()),
-            (Self::Clip(clip), MediaFormat::Mp3) => {
-                Some(Content::Bytes(Bytes::from_static(clip.mp3)))
-            }
+            (Self::Clip(clip), MediaFormat::Mp3) => Some(Content::Bytes(Bytes::from_static(clip.mp3))),
             (_, MediaFormat::Mp3) => None,
         }
     }
@@ -109,13 +107,7 @@ pub(crate) fn mixed_down(clip: &Clip) -> Bytes {
     let mixed = MIXED.get_or_init(|| {
         clips()
             .iter()
-            .map(|clip| {
-                if clip.channels == 2 {
-                    wav::mix_down(clip.wav).into()
-                } else {
-                    Bytes::new()
-                }
-            })
+            .map(|clip| if clip.channels == 2 { wav::mix_down(clip.wav).into() } else { Bytes::new() })
             .collect()
     });
     let index = clips().iter().position(|other| other.name == clip.name);

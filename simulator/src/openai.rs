@@ -54,18 +54,13 @@ async fn transcriptions(Shared(state): Shared<Arc<State>>, request: Request) -> 
     turn.end(response)
 }
 
-async fn transcribe(
-    state: &State,
-    turn: &Turn,
-    request: Request,
-) -> Result<(Form, Speech), Refusal> {
+async fn transcribe(state: &State, turn: &Turn, request: Request) -> Result<(Form, Speech), Refusal> {
     if !accepts(state, request.headers()) {
         return Err(Refusal::Unauthorized);
     }
     turn.faults().await?;
     let multipart = Multipart::from_request(request, &()).await;
-    let mut form =
-        read(multipart.map_err(|rejection| Refusal::BadRequest(rejection.body_text()))?).await?;
+    let mut form = read(multipart.map_err(|rejection| Refusal::BadRequest(rejection.body_text()))?).await?;
     form.check()?;
     let speech = form.speech.take();
     let missing = || Refusal::BadRequest("Missing required parameter: 'file'.".to_owned());
@@ -74,18 +69,13 @@ async fn transcribe(
 
 /// A key is needed only where one was set: OpenAI-compatible servers often take none.
 fn accepts(state: &State, headers: &HeaderMap) -> bool {
-    let header = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let key = header.and_then(|header| header.strip_prefix("Bearer "));
     state.accepts_transcriber_key(key.or(Some("")))
 }
 
 async fn read(mut multipart: Multipart) -> Result<Form, Refusal> {
-    let mut form = Form {
-        response_format: "json".to_owned(),
-        ..Form::default()
-    };
+    let mut form = Form { response_format: "json".to_owned(), ..Form::default() };
     let broken = |_| Refusal::BadRequest("Could not parse multipart form".to_owned());
     while let Some(field) = multipart.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -113,9 +103,7 @@ async fn hear(mut file: Field<'_>) -> Result<Speech, Refusal> {
         }
     }
     let message = "Invalid file format. Supported formats: ['flac', 'm4a', 'mp3', 'mp4', 'mpeg', 'mpga', 'oga', 'ogg', 'wav', 'webm']";
-    listening
-        .finish()
-        .ok_or_else(|| Refusal::BadRequest(message.to_owned()))
+    listening.finish().ok_or_else(|| Refusal::BadRequest(message.to_owned()))
 }
 
 async fn text(mut field: Field<'_>) -> Result<String, Refusal> {
@@ -136,10 +124,7 @@ impl Form {
             return refuse("you must provide a model parameter".to_owned());
         }
         if !["json", "text", "verbose_json"].contains(&self.response_format.as_str()) {
-            return refuse(format!(
-                "response_format '{}' is not simulated",
-                self.response_format
-            ));
+            return refuse(format!("response_format '{}' is not simulated", self.response_format));
         }
         let is_verbose = self.response_format == "verbose_json";
         if is_verbose && self.model.starts_with("gpt-4o") {
@@ -149,9 +134,7 @@ impl Form {
             ));
         }
         if !is_verbose && self.wants("word") {
-            return refuse(
-                "timestamp_granularities needs response_format 'verbose_json'".to_owned(),
-            );
+            return refuse("timestamp_granularities needs response_format 'verbose_json'".to_owned());
         }
         Ok(())
     }
@@ -182,9 +165,7 @@ fn verbose(form: &Form, speech: &Speech, words: &[SpokenWord]) -> Value {
     });
     if form.wants("segment") || form.granularities.is_empty() {
         let segments = speech::sentences(words).enumerate();
-        answer["segments"] = segments
-            .map(|(id, sentence)| segment(id, sentence))
-            .collect();
+        answer["segments"] = segments.map(|(id, sentence)| segment(id, sentence)).collect();
     }
     if form.wants("word") {
         let plain = |one: &SpokenWord| json!({ "word": unpunctuated(one.word), "start": one.start, "end": one.end });
@@ -221,11 +202,7 @@ async fn models(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Respon
     Json(json!({ "object": "list", "data": MODELS.map(description) })).into_response()
 }
 
-async fn model(
-    Shared(state): Shared<Arc<State>>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Response<Body> {
+async fn model(Shared(state): Shared<Arc<State>>, headers: HeaderMap, Path(id): Path<String>) -> Response<Body> {
     state.tally.request("models");
     if !accepts(&state, &headers) {
         return error(Refusal::Unauthorized);
@@ -233,11 +210,7 @@ async fn model(
     let known = MODELS.into_iter().find(|model| *model == id);
     match known {
         Some(model) => Json(description(model)).into_response(),
-        None => (
-            StatusCode::NOT_FOUND,
-            Json(problem("The model does not exist", "model_not_found")),
-        )
-            .into_response(),
+        None => (StatusCode::NOT_FOUND, Json(problem("The model does not exist", "model_not_found"))).into_response(),
     }
 }
 
@@ -249,21 +222,13 @@ fn error(refusal: Refusal) -> Response<Body> {
     let (message, code) = match &refusal {
         Refusal::Unauthorized => ("Incorrect API key provided.".to_owned(), "invalid_api_key"),
         Refusal::BadRequest(message) => (message.clone(), "invalid_value"),
-        Refusal::TooLarge => (
-            format!("Maximum content size limit ({FILE_BYTES_MAX}) exceeded"),
-            "content_too_large",
-        ),
-        Refusal::Fault { status: 429, .. } => (
-            "Rate limit reached for requests".to_owned(),
-            "rate_limit_exceeded",
-        ),
-        Refusal::Fault { .. } | Refusal::CutOff => (
-            "The server had an error while processing your request".to_owned(),
-            "server_error",
-        ),
+        Refusal::TooLarge => (format!("Maximum content size limit ({FILE_BYTES_MAX}) exceeded"), "content_too_large"),
+        Refusal::Fault { status: 429, .. } => ("Rate limit reached for requests".to_owned(), "rate_limit_exceeded"),
+        Refusal::Fault { .. } | Refusal::CutOff => {
+            ("The server had an error while processing your request".to_owned(), "server_error")
+        }
     };
-    let status =
-        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, refusal.headers(), Json(problem(&message, code))).into_response()
 }
 

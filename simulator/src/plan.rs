@@ -152,13 +152,7 @@ pub struct CallbackOutcome {
 
 impl CallbackOutcome {
     pub(crate) fn unsent(status: &str) -> Self {
-        Self {
-            recording_status: status.to_owned(),
-            is_forged: false,
-            status: 0,
-            attempts: 0,
-            elapsed: Duration::ZERO,
-        }
+        Self { recording_status: status.to_owned(), is_forged: false, status: 0, attempts: 0, elapsed: Duration::ZERO }
     }
 
     /// The receiver took it.

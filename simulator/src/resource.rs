@@ -14,10 +14,7 @@ pub(crate) fn rfc2822(at: DateTime<Utc>) -> String {
 
 /// A recording's path without extension.
 pub(crate) fn path(account_sid: &AccountSid, recording: &Recording) -> String {
-    format!(
-        "/2010-04-01/Accounts/{account_sid}/Recordings/{}",
-        recording.sid
-    )
+    format!("/2010-04-01/Accounts/{account_sid}/Recordings/{}", recording.sid)
 }
 
 pub(crate) fn json(account_sid: &AccountSid, recording: &Recording) -> Value {

@@ -76,15 +76,9 @@ async fn serve(Shared(state): Shared<Arc<State>>, request: Request) -> Response<
     let answer = answer(&state, target, &path, &request, in_flight);
     let mut response = answer.unwrap_or_else(|problem| problem.response(path.ends_with(".json")));
     state.tally.response(endpoint, response.status().as_u16());
-    let request_id = format!(
-        "RQ{}",
-        derive::hex_digits(state.seed, state.next_serial(), "request")
-    );
+    let request_id = format!("RQ{}", derive::hex_digits(state.seed, state.next_serial(), "request"));
     let headers = response.headers_mut();
-    headers.insert(
-        HeaderName::from_static("twilio-concurrent-requests"),
-        HeaderValue::from(concurrent),
-    );
+    headers.insert(HeaderName::from_static("twilio-concurrent-requests"), HeaderValue::from(concurrent));
     if let Ok(request_id) = HeaderValue::from_str(&request_id) {
         headers.insert(HeaderName::from_static("twilio-request-id"), request_id);
     }
@@ -101,25 +95,18 @@ fn answer(
     authenticate(state, path, request.headers())?;
     let target = target.ok_or_else(|| Problem::not_found(path))?;
     obstruct(state, &target, &in_flight)?;
-    let query: Query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
-        .into_owned()
-        .collect();
+    let query: Query =
+        form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
     match target {
         Target::List => Ok(json(&listing::page(state, path, &query)?)),
         Target::Recording(sid) => {
-            let recording =
-                find(state, &sid, with_deleted(&query)).ok_or_else(|| Problem::not_found(path))?;
+            let recording = find(state, &sid, with_deleted(&query)).ok_or_else(|| Problem::not_found(path))?;
             Ok(json(&resource::json(&state.account_sid, &recording)))
         }
         Target::Delete(sid) => delete(state, &sid, path),
         Target::Media(sid, format) => {
             let recording = find(state, &sid, false).ok_or_else(|| Problem::not_found(path))?;
-            let wanted = download::Wanted {
-                format,
-                query: &query,
-                headers: request.headers(),
-                path,
-            };
+            let wanted = download::Wanted { format, query: &query, headers: request.headers(), path };
             download::media(state, &recording, &wanted, in_flight)
         }
     }
@@ -128,31 +115,18 @@ fn answer(
 /// Basic authentication with the account's token, or an API key of it. Other accounts' paths are not for them.
 fn authenticate(state: &State, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
     let (user, password) = basic(headers).ok_or_else(Problem::unauthorized)?;
-    let is_own_path = path
-        .split('/')
-        .nth(3)
-        .is_some_and(|account| account.trim_end_matches(".json") == state.account_sid.as_str());
-    let is_account =
-        user == state.account_sid.as_str() && password == state.auth_token.expose_secret();
-    let is_key = || {
-        locked(&state.api_keys)
-            .iter()
-            .any(|(sid, secret)| user == *sid && password == secret.expose_secret())
-    };
-    if is_own_path && (is_account || is_key()) {
-        Ok(())
-    } else {
-        Err(Problem::unauthorized())
-    }
+    let is_own_path =
+        path.split('/').nth(3).is_some_and(|account| account.trim_end_matches(".json") == state.account_sid.as_str());
+    let is_account = user == state.account_sid.as_str() && password == state.auth_token.expose_secret();
+    let is_key =
+        || locked(&state.api_keys).iter().any(|(sid, secret)| user == *sid && password == secret.expose_secret());
+    if is_own_path && (is_account || is_key()) { Ok(()) } else { Err(Problem::unauthorized()) }
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = header.split_once(' ')?;
-    let decoded = STANDARD
-        .decode(encoded.trim())
-        .ok()
-        .filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
     let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
 }
@@ -176,9 +150,7 @@ fn obstruct(state: &State, target: &Target, in_flight: &InFlight) -> Result<(), 
 }
 
 fn find(state: &State, sid: &RecordingSid, with_deleted: bool) -> Option<Recording> {
-    locked(&state.account)
-        .find(sid, with_deleted, state.now())
-        .cloned()
+    locked(&state.account).find(sid, with_deleted, state.now()).cloned()
 }
 
 pub(crate) fn with_deleted(query: &Query) -> bool {
@@ -187,10 +159,7 @@ pub(crate) fn with_deleted(query: &Query) -> bool {
 
 /// The first value of a query parameter.
 pub(crate) fn parameter<'a>(query: &'a Query, name: &str) -> Option<&'a str> {
-    query
-        .iter()
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.as_str())
+    query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
 fn delete(state: &State, sid: &RecordingSid, path: &str) -> Result<Response<Body>, Problem> {
@@ -211,9 +180,6 @@ fn delete(state: &State, sid: &RecordingSid, path: &str) -> Result<Response<Body
 
 fn json(value: &serde_json::Value) -> Response<Body> {
     let mut response = Response::new(Body::from(value.to_string()));
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/json;charset=utf-8"),
-    );
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"));
     response
 }

@@ -40,13 +40,10 @@ impl RetryPolicy {
 
     /// The overrides of a callback URL; without any, those recommended for the fleet.
     pub(crate) fn of(fragment: Option<&str>) -> Self {
-        let fragment = fragment
-            .filter(|fragment| !fragment.is_empty())
-            .unwrap_or(Self::RECOMMENDED);
+        let fragment = fragment.filter(|fragment| !fragment.is_empty()).unwrap_or(Self::RECOMMENDED);
         let mut policy = Self::twilio_default();
         for (key, value) in form_urlencoded::parse(fragment.as_bytes()) {
-            let ms =
-                |max| Duration::from_millis(value.parse::<u64>().unwrap_or(max).clamp(100, max));
+            let ms = |max| Duration::from_millis(value.parse::<u64>().unwrap_or(max).clamp(100, max));
             match &*key {
                 "ct" => policy.connect = ms(10_000),
                 "rt" => policy.read = ms(15_000),
@@ -61,10 +58,7 @@ impl RetryPolicy {
 
     /// No retry.
     pub(crate) fn once() -> Self {
-        Self {
-            retries: 0,
-            ..Self::twilio_default()
-        }
+        Self { retries: 0, ..Self::twilio_default() }
     }
 
     fn twilio_default() -> Self {

@@ -48,9 +48,7 @@ impl Sending {
         if self.at < self.end {
             let piece = self.content.piece(self.at, self.end);
             self.at += piece.len() as u64;
-            self.state
-                .tally
-                .count(|counters| counters.media_bytes += piece.len() as u64);
+            self.state.tally.count(|counters| counters.media_bytes += piece.len() as u64);
             return Some((Ok(piece), self));
         }
         match self.fault {

@@ -16,11 +16,8 @@ use crate::{control, deepgram, openai, rest};
 
 /// Serves until `stop`; returns when every connection is gone.
 pub(crate) async fn run(listener: TcpListener, state: Arc<State>, stop: CancellationToken) {
-    let router = rest::routes()
-        .merge(deepgram::routes())
-        .merge(openai::routes())
-        .merge(control::routes())
-        .with_state(state);
+    let router =
+        rest::routes().merge(deepgram::routes()).merge(openai::routes()).merge(control::routes()).with_state(state);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -41,8 +38,5 @@ pub(crate) async fn run(listener: TcpListener, state: Arc<State>, stop: Cancella
 async fn serve(stream: TcpStream, router: Router) {
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(router);
-    let _ = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
 }

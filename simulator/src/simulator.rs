@@ -20,8 +20,7 @@ use crate::counters::Tally;
 use crate::faults::Injector;
 use crate::state::{CallbackTarget, State, locked};
 use crate::{
-    CallPlan, CallbackOutcome, Counters, Faults, PlannedRecording, SimulatorConfig, delivery,
-    encryption, server,
+    CallPlan, CallbackOutcome, Counters, Faults, PlannedRecording, SimulatorConfig, delivery, encryption, server,
 };
 
 /// Time to connect for a callback: Twilio's longest. What is in force for one callback is in its retry policy.
@@ -43,9 +42,7 @@ struct Running {
 
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Simulator")
-            .field("address", &self.running.address)
-            .finish_non_exhaustive()
+        f.debug_struct("Simulator").field("address", &self.running.address).finish_non_exhaustive()
     }
 }
 
@@ -64,9 +61,7 @@ impl Simulator {
             _stop_when_dropped: stop.clone().drop_guard(),
             stop,
         };
-        Ok(Simulator {
-            running: Arc::new(running),
-        })
+        Ok(Simulator { running: Arc::new(running) })
     }
 
     /// Base URL of all its APIs, without a path: for `TWILIO_API_URL` and `DEEPGRAM_API_URL`; OpenAI's base URL is this
@@ -137,11 +132,7 @@ impl Simulator {
 
     /// Sends one signed callback with this RecordingStatus; no retries. Status 0 where there was no answer within
     /// 15 seconds, no such recording or no callback URL.
-    pub async fn send_callback(
-        &self,
-        recording_sid: &RecordingSid,
-        status: &str,
-    ) -> CallbackOutcome {
+    pub async fn send_callback(&self, recording_sid: &RecordingSid, status: &str) -> CallbackOutcome {
         let recording = locked(&self.state().account).get(recording_sid).cloned();
         match recording {
             Some(recording) => delivery::send_once(self.state(), &recording, status).await,
@@ -201,11 +192,7 @@ fn state(config: SimulatorConfig) -> io::Result<State> {
         account: Mutex::default(),
         injector: Mutex::default(),
         tally: Tally::new(),
-        callback: Mutex::new(
-            config
-                .callback_url
-                .map(|public_url| CallbackTarget { public_url, target }),
-        ),
+        callback: Mutex::new(config.callback_url.map(|public_url| CallbackTarget { public_url, target })),
         api_keys: Mutex::default(),
         transcriber_key: Mutex::default(),
         http,

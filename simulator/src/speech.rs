@@ -21,11 +21,7 @@ pub(crate) struct Listening {
 
 impl Listening {
     pub(crate) fn new() -> Self {
-        Self {
-            hash: Context::new(&SHA256),
-            bytes: 0,
-            head: Vec::with_capacity(HEAD_BYTES),
-        }
+        Self { hash: Context::new(&SHA256), bytes: 0, head: Vec::with_capacity(HEAD_BYTES) }
     }
 
     pub(crate) fn hear(&mut self, chunk: &[u8]) {
@@ -41,32 +37,21 @@ impl Listening {
 
     /// What was heard; `None` where it is no audio at all.
     pub(crate) fn finish(self) -> Option<Speech> {
-        let is_mp3 = self.head.starts_with(b"ID3")
-            || matches!(self.head[..], [0xFF, second, ..] if second & 0xE0 == 0xE0);
+        let is_mp3 =
+            self.head.starts_with(b"ID3") || matches!(self.head[..], [0xFF, second, ..] if second & 0xE0 == 0xE0);
         if !is_mp3 && !self.head.starts_with(b"RIFF") {
             return None;
         }
         let sha256 = derive::hex(self.hash.finish().as_ref());
         if let Some(known) = known().get(&sha256) {
-            return Some(Speech {
-                sha256,
-                ..known.clone()
-            });
+            return Some(Speech { sha256, ..known.clone() });
         }
         if let Some(recording) = Synthetic::recognise(&self.head, self.bytes) {
             let duration = recording.duration_secs();
-            return Some(Speech {
-                sha256,
-                duration,
-                channels: vec![synthetic::TEXT],
-            });
+            return Some(Speech { sha256, duration, channels: vec![synthetic::TEXT] });
         }
         let (channels, duration) = wav::describe(&self.head, self.bytes).unwrap_or((1, 0.0));
-        Some(Speech {
-            sha256,
-            duration,
-            channels: vec![""; channels.into()],
-        })
+        Some(Speech { sha256, duration, channels: vec![""; channels.into()] })
     }
 }
 
@@ -92,9 +77,7 @@ pub(crate) struct SpokenWord {
 impl SpokenWord {
     /// Without capitals and punctuation.
     pub(crate) fn plain(&self) -> String {
-        self.word
-            .trim_matches(|c: char| !c.is_alphanumeric())
-            .to_lowercase()
+        self.word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
     }
 
     fn ends_sentence(&self) -> bool {
@@ -107,9 +90,7 @@ impl Speech {
     pub(crate) fn words(&self) -> Vec<Vec<SpokenWord>> {
         let turn = self.duration / self.channels.len().max(1) as f64;
         let channels = self.channels.iter().enumerate();
-        channels
-            .map(|(channel, text)| spread(text, turn * channel as f64, turn))
-            .collect()
+        channels.map(|(channel, text)| spread(text, turn * channel as f64, turn)).collect()
     }
 
     /// All words in the order they are said.
@@ -123,13 +104,7 @@ fn spread(text: &'static str, from: f64, length: f64) -> Vec<SpokenWord> {
     let slot = length / words.len().max(1) as f64;
     let at = |place: f64| (1000.0 * (from + slot * place)).round() / 1000.0;
     let timed = words.iter().enumerate();
-    timed
-        .map(|(i, word)| SpokenWord {
-            word,
-            start: at(i as f64 + 0.05),
-            end: at(i as f64 + 0.95),
-        })
-        .collect()
+    timed.map(|(i, word)| SpokenWord { word, start: at(i as f64 + 0.05), end: at(i as f64 + 0.95) }).collect()
 }
 
 /// The sentences of a channel.
@@ -139,11 +114,7 @@ pub(crate) fn sentences(words: &[SpokenWord]) -> impl Iterator<Item = &[SpokenWo
 
 /// The words of a sentence as text.
 pub(crate) fn text(words: &[SpokenWord]) -> String {
-    words
-        .iter()
-        .map(|word| word.word)
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.iter().map(|word| word.word).collect::<Vec<_>>().join(" ")
 }
 
 /// Every clip in every form that Twilio serves, by hash.
@@ -153,14 +124,7 @@ fn known() -> &'static HashMap<String, Speech> {
         let mut known = HashMap::new();
         let mut add = |bytes: &[u8], duration: f64, channels: &[&'static str]| {
             let sha256 = derive::hex(&derive::sha256(bytes));
-            known.insert(
-                sha256.clone(),
-                Speech {
-                    sha256,
-                    duration,
-                    channels: channels.to_vec(),
-                },
-            );
+            known.insert(sha256.clone(), Speech { sha256, duration, channels: channels.to_vec() });
         };
         for clip in clips() {
             add(clip.wav, clip.duration_secs(), clip.channel_texts);
@@ -188,10 +152,7 @@ mod tests {
         let dual = clips().iter().find(|clip| clip.channels == 2).unwrap();
         assert_eq!(heard(dual.wav).unwrap().channels, dual.channel_texts);
         assert_eq!(heard(dual.mp3).unwrap().channels, dual.channel_texts);
-        assert_eq!(
-            heard(&media::mixed_down(dual)).unwrap().channels,
-            [dual.text]
-        );
+        assert_eq!(heard(&media::mixed_down(dual)).unwrap().channels, [dual.text]);
     }
 
     #[test]
@@ -212,11 +173,7 @@ mod tests {
         let speech = heard(clip.wav).unwrap();
         let words = speech.words_mixed();
         assert_eq!(text(&words), clip.text);
-        assert!(
-            words
-                .iter()
-                .all(|word| word.start < word.end && word.end <= speech.duration)
-        );
+        assert!(words.iter().all(|word| word.start < word.end && word.end <= speech.duration));
         assert!(words.windows(2).all(|pair| pair[0].end <= pair[1].start));
         assert!(words.last().unwrap().end > speech.duration * 0.9);
     }

@@ -33,10 +33,7 @@ pub(crate) struct Synthetic {
 impl Synthetic {
     /// The smallest there is has a head and no audio.
     pub(crate) fn new(seed: u64, bytes: u64) -> Self {
-        Self {
-            seed,
-            bytes: bytes.max(HEAD_BYTES),
-        }
+        Self { seed, bytes: bytes.max(HEAD_BYTES) }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -57,8 +54,7 @@ impl Synthetic {
         }
         let position = at - HEAD_BYTES;
         let within = (position % PIECE as u64) as usize;
-        let start =
-            (derive::mix(self.seed ^ (position / PIECE as u64)) % OFFSETS) as usize + within;
+        let start = (derive::mix(self.seed ^ (position / PIECE as u64)) % OFFSETS) as usize + within;
         let length = (PIECE - within).min(usize::try_from(self.bytes - at).unwrap_or(PIECE));
         noise().slice(start..start + length)
     }
@@ -78,10 +74,7 @@ impl Synthetic {
     /// The synthetic recording that a file of `total` bytes beginning with `head` is, if it is a whole one.
     pub(crate) fn recognise(head: &[u8], total: u64) -> Option<Self> {
         let comment = head.get(COMMENT_AT..COMMENT_AT + COMMENT_BYTES)?;
-        let mut words = std::str::from_utf8(comment)
-            .ok()?
-            .strip_prefix(COMMENT_START)?
-            .split(' ');
+        let mut words = std::str::from_utf8(comment).ok()?.strip_prefix(COMMENT_START)?.split(' ');
         let bytes: u64 = words.next()?.parse().ok()?;
         let seed = u64::from_str_radix(words.next()?, 16).ok()?;
         (bytes == total).then_some(Self { seed, bytes })
@@ -111,10 +104,7 @@ fn noise() -> &'static Bytes {
     static NOISE: OnceLock<Bytes> = OnceLock::new();
     NOISE.get_or_init(|| {
         let words = (OFFSETS + PIECE as u64) / 8;
-        (0..words)
-            .flat_map(|word| derive::mix(word).to_le_bytes())
-            .collect::<Vec<u8>>()
-            .into()
+        (0..words).flat_map(|word| derive::mix(word).to_le_bytes()).collect::<Vec<u8>>().into()
     })
 }
 
@@ -137,11 +127,7 @@ mod tests {
         assert_eq!(all.len(), 300_001);
         for at in [0, 1, 127, 128, 65_663, 65_664, 200_000, 300_000] {
             let piece = recording.piece(at);
-            assert_eq!(
-                piece,
-                all[at as usize..at as usize + piece.len()],
-                "from {at}"
-            );
+            assert_eq!(piece, all[at as usize..at as usize + piece.len()], "from {at}");
         }
         assert!(recording.piece(300_001).is_empty());
     }
@@ -149,20 +135,14 @@ mod tests {
     #[test]
     fn hash_is_of_what_is_sent() {
         let recording = Synthetic::new(7, 300_001);
-        assert_eq!(
-            recording.sha256(),
-            derive::hex(&derive::sha256(&whole(recording)))
-        );
+        assert_eq!(recording.sha256(), derive::hex(&derive::sha256(&whole(recording))));
     }
 
     #[test]
     fn every_seed_and_piece_differs() {
         let (first, second) = (Synthetic::new(1, 400_000), Synthetic::new(2, 400_000));
         assert_ne!(first.sha256(), second.sha256());
-        assert_ne!(
-            first.piece(HEAD_BYTES),
-            first.piece(HEAD_BYTES + PIECE as u64)
-        );
+        assert_ne!(first.piece(HEAD_BYTES), first.piece(HEAD_BYTES + PIECE as u64));
     }
 
     #[test]

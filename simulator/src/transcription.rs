@@ -39,11 +39,7 @@ impl Refusal {
 
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        if let Self::Fault {
-            status: 429 | 503,
-            retry_after_secs: Some(secs),
-        } = self
-        {
+        if let Self::Fault { status: 429 | 503, retry_after_secs: Some(secs) } = self {
             headers.insert(RETRY_AFTER, HeaderValue::from(*secs));
         }
         headers
@@ -60,11 +56,7 @@ pub(crate) struct Turn {
 impl Turn {
     pub(crate) fn begin(state: &Arc<State>, endpoint: &'static str) -> Self {
         state.tally.request(endpoint);
-        Self {
-            state: Arc::clone(state),
-            endpoint,
-            _in_flight: state.tally.begin(Gauge::Transcriber),
-        }
+        Self { state: Arc::clone(state), endpoint, _in_flight: state.tally.begin(Gauge::Transcriber) }
     }
 
     /// The delay and the errors in force.
@@ -72,28 +64,20 @@ impl Turn {
         let (delay, retry_after_secs, error) = {
             let mut injector = locked(&self.state.injector);
             let faults = injector.faults();
-            let (delay, retry_after) = (
-                Duration::from_millis(faults.transcriber_delay_ms),
-                faults.retry_after_secs,
-            );
+            let (delay, retry_after) = (Duration::from_millis(faults.transcriber_delay_ms), faults.retry_after_secs);
             (delay, retry_after, injector.transcriber_error())
         };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
         match error {
-            Some(status) => Err(Refusal::Fault {
-                status,
-                retry_after_secs,
-            }),
+            Some(status) => Err(Refusal::Fault { status, retry_after_secs }),
             None => Ok(()),
         }
     }
 
     pub(crate) fn end(self, response: Response<Body>) -> Response<Body> {
-        self.state
-            .tally
-            .response(self.endpoint, response.status().as_u16());
+        self.state.tally.response(self.endpoint, response.status().as_u16());
         response
     }
 }

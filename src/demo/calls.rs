@@ -26,7 +26,9 @@ fn plan(index: u64, began_at: DateTime<Utc>) -> CallPlan {
         1 => callbacks(CallbackPlan { duplicates: 3, ..CallbackPlan::default() }),
         2 => callbacks(CallbackPlan { out_of_order: true, ..CallbackPlan::default() }),
         3 => callbacks(CallbackPlan { forged: true, ..CallbackPlan::default() }),
-        4 => CallPlan { source: "Trunking", callbacks: CallbackPlan { none: true, ..CallbackPlan::default() }, ..recent },
+        4 => {
+            CallPlan { source: "Trunking", callbacks: CallbackPlan { none: true, ..CallbackPlan::default() }, ..recent }
+        }
         6 => CallPlan { media: MediaPlan::Absent { code: 16101 }, ..recent },
         8 | 10 | HELD => CallPlan { started_at: old, ..recent },
         _ => recent,
@@ -46,12 +48,10 @@ pub(super) async fn restore(simulator: &Simulator, catalog: &Catalog, plans: &[C
 }
 
 pub(super) async fn place(simulator: &Simulator, plans: Vec<CallPlan>) -> anyhow::Result<()> {
-    let placed: Vec<_> = futures::stream::iter(plans)
-        .map(|plan| simulator.place_call(plan))
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
-    let lost = placed.iter().flat_map(|call| &call.callbacks).find(|callback| !callback.is_forged && !callback.is_accepted());
+    let placed: Vec<_> =
+        futures::stream::iter(plans).map(|plan| simulator.place_call(plan)).buffer_unordered(AT_ONCE).collect().await;
+    let lost =
+        placed.iter().flat_map(|call| &call.callbacks).find(|callback| !callback.is_forged && !callback.is_accepted());
     match lost {
         Some(callback) => Err(anyhow::anyhow!("a callback was not accepted: status {}", callback.status)),
         None => Ok(()),

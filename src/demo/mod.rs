@@ -76,7 +76,11 @@ fn beginning(folder: &Path, calls: u32) -> anyhow::Result<Beginning> {
     if let Ok(text) = std::fs::read_to_string(&path) {
         let beginning: Beginning = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
         let began = beginning.calls;
-        ensure!(began == calls, "{} holds a demo of {began} calls: use --calls {began}, or another folder", folder.display());
+        ensure!(
+            began == calls,
+            "{} holds a demo of {began} calls: use --calls {began}, or another folder",
+            folder.display()
+        );
         return Ok(beginning);
     }
     let beginning = Beginning { calls, began_at: Clock::System.now() };
@@ -121,11 +125,17 @@ fn config(folder: &Path, simulator: &Simulator) -> anyhow::Result<Config> {
         ("RECONCILE_EVERY_SECS", "86400".to_owned()),
         ("TWILIO_REQUESTS_PER_SECOND", "1000".to_owned()),
     ];
-    let settings: BTreeMap<String, String> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let settings: BTreeMap<String, String> =
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Ok(Config::load(None, &settings)?)
 }
 
-async fn play(config: &Config, catalog: &Catalog, simulator: &Simulator, beginning: &Beginning) -> anyhow::Result<proof::Proof> {
+async fn play(
+    config: &Config,
+    catalog: &Catalog,
+    simulator: &Simulator,
+    beginning: &Beginning,
+) -> anyhow::Result<proof::Proof> {
     let plans = calls::plans(beginning.calls, beginning.began_at);
     calls::restore(simulator, catalog, &plans).await?;
     let progress = progress(beginning.calls);
@@ -138,7 +148,11 @@ async fn play(config: &Config, catalog: &Catalog, simulator: &Simulator, beginni
     let window = ReconcileWindow { since: Some((now - TimeDelta::days(DAYS_OF_LISTING)).date_naive()), until: None };
     wiring::reconciler(config, &queue, catalog, false)?.run(window, now).await?;
     settle(catalog, &progress, u64::from(beginning.calls), |counts| {
-        counts.iter().filter(|(status, _)| **status != Status::Received && **status != Status::Archived).map(|(_, n)| n).sum()
+        counts
+            .iter()
+            .filter(|(status, _)| **status != Status::Received && **status != Status::Archived)
+            .map(|(_, n)| n)
+            .sum()
     })
     .await?;
     progress.set_message("past their date deleted");
@@ -172,12 +186,16 @@ async fn wait(progress: &ProgressBar, all: u64, done: impl AsyncFn() -> anyhow::
         if now != last {
             (last, moved_at) = (now, std::time::Instant::now());
         }
-        ensure!(moved_at.elapsed() < STANDSTILL, "{now} of {all} after {STANDSTILL:?} without movement: see RUST_LOG=info");
+        ensure!(
+            moved_at.elapsed() < STANDSTILL,
+            "{now} of {all} after {STANDSTILL:?} without movement: see RUST_LOG=info"
+        );
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
 fn progress(calls: u32) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(u64::from(calls)).with_style(style)
 }

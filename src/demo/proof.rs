@@ -133,7 +133,8 @@ async fn prove_row(
 
 /// Words without capitals, punctuation and order: a transcriber writes its own, and turns of two channels interleave.
 fn bare(text: &str) -> Vec<String> {
-    let word = |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let word =
+        |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
     let mut words: Vec<String> = text.split_whitespace().map(word).filter(|word| !word.is_empty()).collect();
     words.sort();
     words
@@ -159,9 +160,18 @@ impl Proof {
         let headings = ["recording", "call", "seconds", "bytes", "sha-256", "first words", "retention"];
         let short = |sid: &str| sid.chars().take(10).collect::<String>();
         let rows = self.lines.iter().map(|line| {
-            let last = line.problem.as_ref().map_or_else(|| line.retention.clone(), |problem| format!("WRONG: {problem}"));
+            let last =
+                line.problem.as_ref().map_or_else(|| line.retention.clone(), |problem| format!("WRONG: {problem}"));
             let (call, words) = (short(&line.call), line.words.clone());
-            vec![short(&line.recording), call, line.seconds.clone(), line.bytes.clone(), line.sha256.clone(), words, last]
+            vec![
+                short(&line.recording),
+                call,
+                line.seconds.clone(),
+                line.bytes.clone(),
+                line.sha256.clone(),
+                words,
+                last,
+            ]
         });
         let rows = rows.collect::<Vec<_>>();
         let right = self.lines.iter().filter(|line| line.problem.is_none()).count();

@@ -18,7 +18,12 @@ pub(super) async fn hold(config: &Config, catalog: &Catalog, with: &WithReason, 
     answer(config, catalog, with, output, "held: nothing of it is deleted until the hold is released").await
 }
 
-pub(super) async fn release(config: &Config, catalog: &Catalog, with: &WithReason, output: Output) -> anyhow::Result<()> {
+pub(super) async fn release(
+    config: &Config,
+    catalog: &Catalog,
+    with: &WithReason,
+    output: Output,
+) -> anyhow::Result<()> {
     check(catalog, with).await?;
     catalog.release_hold(&with.recording, &with.reason, &actor(), Clock::System.now()).await?;
     answer(config, catalog, with, output, "released: it follows its retention date again").await
@@ -34,7 +39,10 @@ pub(super) async fn erase(config: &Config, catalog: &Catalog, with: &WithReason,
         return answer(config, catalog, with, output, "under a legal hold: erased as soon as that is released").await;
     }
     let job = Job::PurgeV1 { account_sid: row.account_sid, recording_sid: row.recording_sid };
-    queue.publish(&job, Duration::ZERO).await.context("written down, not queued: the next retention sweep queues it")?;
+    queue
+        .publish(&job, Duration::ZERO)
+        .await
+        .context("written down, not queued: the next retention sweep queues it")?;
     answer(config, catalog, with, output, "queued for deletion everywhere").await
 }
 

@@ -7,7 +7,12 @@ use crate::cli::ListOptions;
 use crate::config::Config;
 use crate::output::Output;
 
-pub(super) async fn run(config: &Config, catalog: &Catalog, options: &ListOptions, output: Output) -> anyhow::Result<()> {
+pub(super) async fn run(
+    config: &Config,
+    catalog: &Catalog,
+    options: &ListOptions,
+    output: Output,
+) -> anyhow::Result<()> {
     audit(catalog, "list", None, format!("{options:?}")).await?;
     let rows = catalog
         .list(&ListFilter {

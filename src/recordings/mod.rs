@@ -43,7 +43,10 @@ pub(crate) async fn run(config: &Config, command: &RecordingsCommand, output: Ou
 /// Who the audit log names: `CALLVAULT_ACTOR`, else the user of this terminal.
 fn actor() -> String {
     let names = ["CALLVAULT_ACTOR", "SUDO_USER", "USER", "LOGNAME"].into_iter();
-    names.filter_map(|name| std::env::var(name).ok()).find(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    names
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 async fn find(catalog: &Catalog, sid: &RecordingSid) -> anyhow::Result<RecordingRow> {

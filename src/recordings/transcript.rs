@@ -29,7 +29,8 @@ pub(super) async fn print(
     let object = made.and_then(|made| made.object);
     let object = object.with_context(|| format!("{sid} has no transcript: its status is {}", row.status))?;
     let json = wiring::vault(config).await?.read(&object.parse()?, TRANSCRIPT_BYTES_MOST).await?;
-    let transcript: Transcript = serde_json::from_slice(&json).with_context(|| format!("{object} holds no transcript"))?;
+    let transcript: Transcript =
+        serde_json::from_slice(&json).with_context(|| format!("{object} holds no transcript"))?;
     audit(catalog, "transcript", Some(sid), format!("version {}", transcript.version)).await?;
     let is_json = output.is_json || matches!(format, TranscriptFormat::Json);
     Output { is_json }.document(&transcript, |transcript| match format {

@@ -57,44 +57,24 @@ pub struct Command {
 impl Command {
     /// Reads the command line; fails where it is empty or a quote is not closed. Nothing is run yet.
     pub fn new(config: CommandConfig) -> Result<Self, TranscriberError> {
-        Ok(Self {
-            line: CommandLine::parse(&config.command)?,
-            timeout: config.timeout,
-        })
+        Ok(Self { line: CommandLine::parse(&config.command)?, timeout: config.timeout })
     }
 }
 
 #[async_trait]
 impl Transcriber for Command {
-    async fn transcribe(
-        &self,
-        media: Media,
-        options: &TranscribeOptions,
-    ) -> Result<Transcription, TranscriberError> {
-        let (limit, seconds, channels) = (
-            media.time_limit(self.timeout),
-            media.seconds(),
-            media.channels,
-        );
+    async fn transcribe(&self, media: Media, options: &TranscribeOptions) -> Result<Transcription, TranscriberError> {
+        let (limit, seconds, channels) = (media.time_limit(self.timeout), media.seconds(), media.channels);
         let run = async {
             let (file, input) = if self.line.wants_file() {
-                (
-                    Some(MemoryFile::of(media.into_exact_body()).await?),
-                    Input::Nothing,
-                )
+                (Some(MemoryFile::of(media.into_exact_body()).await?), Input::Nothing)
             } else {
                 (None, Input::Stream(media.into_exact_body()))
             };
-            let arguments = self.line.arguments(
-                file.as_ref().map(MemoryFile::path).as_deref(),
-                channels,
-                options,
-            );
+            let arguments = self.line.arguments(file.as_ref().map(MemoryFile::path).as_deref(), channels, options);
             process::run(&arguments, input).await
         };
-        let finished = tokio::time::timeout(limit, run)
-            .await
-            .map_err(|_| process::timed_out(limit))??;
+        let finished = tokio::time::timeout(limit, run).await.map_err(|_| process::timed_out(limit))??;
         output::transcription(finished, options, seconds)
     }
 
@@ -109,18 +89,12 @@ impl Transcriber for Command {
 
     /// The whole media where the program wants a file.
     fn memory_bytes(&self, media_bytes: u64) -> u64 {
-        if self.line.wants_file() {
-            media_bytes
-        } else {
-            0
-        }
+        if self.line.wants_file() { media_bytes } else { 0 }
     }
 }
 
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Command")
-            .field("program", &self.line.program())
-            .finish_non_exhaustive()
+        f.debug_struct("Command").field("program", &self.line.program()).finish_non_exhaustive()
     }
 }

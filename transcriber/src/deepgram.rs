@@ -43,17 +43,12 @@ impl Deepgram {
     /// A client for `config`; nothing is sent yet.
     pub fn new(config: DeepgramConfig) -> Result<Self, TranscriberError> {
         if config.api_url.cannot_be_a_base() {
-            let message =
-                "DEEPGRAM_API_URL is not an http URL: it should be like https://api.deepgram.com";
+            let message = "DEEPGRAM_API_URL is not an http URL: it should be like https://api.deepgram.com";
             return Err(TranscriberError::new(FaultKind::Unauthorized, message));
         }
         let key = Some((config.api_key, "Token"));
         let peer = Peer::new("Deepgram", "DEEPGRAM_API_KEY", key)?;
-        Ok(Self {
-            api_url: config.api_url,
-            timeout: config.timeout,
-            peer,
-        })
+        Ok(Self { api_url: config.api_url, timeout: config.timeout, peer })
     }
 
     fn endpoint(&self, path: &[&str]) -> Url {
@@ -71,14 +66,7 @@ impl Deepgram {
         for feature in ["smart_format", "punctuate", "utterances"] {
             query.append_pair(feature, "true");
         }
-        query.append_pair(
-            if channels > 1 {
-                "multichannel"
-            } else {
-                "diarize"
-            },
-            "true",
-        );
+        query.append_pair(if channels > 1 { "multichannel" } else { "diarize" }, "true");
         match language {
             Some(language) => query.append_pair("language", language),
             None => query.append_pair("detect_language", "true"),
@@ -90,20 +78,13 @@ impl Deepgram {
 
 #[async_trait]
 impl Transcriber for Deepgram {
-    async fn transcribe(
-        &self,
-        media: Media,
-        options: &TranscribeOptions,
-    ) -> Result<Transcription, TranscriberError> {
+    async fn transcribe(&self, media: Media, options: &TranscribeOptions) -> Result<Transcription, TranscriberError> {
         let model = options.model.as_deref().unwrap_or(DEFAULT_MODEL);
         let language = options.language.as_deref();
         let (limit, seconds) = (media.time_limit(self.timeout), media.seconds());
         let request = self
             .peer
-            .request(
-                Method::POST,
-                self.listen_url(model, language, media.channels),
-            )
+            .request(Method::POST, self.listen_url(model, language, media.channels))
             .header(CONTENT_TYPE, media.content_type())
             .header(CONTENT_LENGTH, media.bytes)
             .body(Body::wrap_stream(media.into_exact_body()));
@@ -123,24 +104,18 @@ impl Transcriber for Deepgram {
     /// Asks what the key may do (`GET /v1/auth/token`). A server without that route (a self-hosted one) was at least
     /// reached.
     async fn check(&self) -> Result<(), TranscriberError> {
-        self.peer
-            .probe(self.endpoint(&["v1", "auth", "token"]))
-            .await
+        self.peer.probe(self.endpoint(&["v1", "auth", "token"])).await
     }
 }
 
 impl fmt::Debug for Deepgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deepgram")
-            .field("host", &self.api_url.host_str())
-            .finish_non_exhaustive()
+        f.debug_struct("Deepgram").field("host", &self.api_url.host_str()).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for DeepgramConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeepgramConfig")
-            .field("host", &self.api_url.host_str())
-            .finish_non_exhaustive()
+        f.debug_struct("DeepgramConfig").field("host", &self.api_url.host_str()).finish_non_exhaustive()
     }
 }

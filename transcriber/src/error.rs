@@ -33,12 +33,7 @@ pub struct TranscriberError {
 impl TranscriberError {
     /// An error of `kind`; `message` says what happened and what to do, and holds no secret and no transcript text.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            retry_after: None,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, retry_after: None, message: message.into(), source: None }
     }
 
     pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {

@@ -40,15 +40,10 @@ impl Peer {
         key_setting: &'static str,
         key: Option<(SecretString, &'static str)>,
     ) -> Result<Self, TranscriberError> {
-        let authorization = key
-            .as_ref()
-            .map(|(key, scheme)| authorization(key, scheme))
-            .transpose()
-            .map_err(|_| {
-                let message =
-                    format!("{key_setting} holds characters that no key has: set it anew");
-                TranscriberError::new(FaultKind::Unauthorized, message)
-            })?;
+        let authorization = key.as_ref().map(|(key, scheme)| authorization(key, scheme)).transpose().map_err(|_| {
+            let message = format!("{key_setting} holds characters that no key has: set it anew");
+            TranscriberError::new(FaultKind::Unauthorized, message)
+        })?;
         // No redirects: the media can be sent only once, and the key goes to the configured host alone.
         let client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -56,16 +51,9 @@ impl Peer {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| {
-                TranscriberError::new(FaultKind::Unauthorized, "the HTTP client can't be set up")
-                    .with_source(error)
+                TranscriberError::new(FaultKind::Unauthorized, "the HTTP client can't be set up").with_source(error)
             })?;
-        Ok(Self {
-            name,
-            key_setting,
-            key: key.map(|(key, _)| key),
-            authorization,
-            client,
-        })
+        Ok(Self { name, key_setting, key: key.map(|(key, _)| key), authorization, client })
     }
 
     /// A request with our credentials.
@@ -80,9 +68,7 @@ impl Peer {
     /// Asks for `url` to see that the service is there and takes the key. Where it has no such route (compatible and
     /// self-hosted servers), being reached is enough.
     pub(crate) async fn probe(&self, url: Url) -> Result<(), TranscriberError> {
-        let answer = self
-            .exchange(self.request(Method::GET, url), PROBE_TIME_LIMIT)
-            .await?;
+        let answer = self.exchange(self.request(Method::GET, url), PROBE_TIME_LIMIT).await?;
         match answer.status {
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Ok(()),
             status if status.is_success() => Ok(()),
@@ -91,47 +77,23 @@ impl Peer {
     }
 
     /// Sends the request and reads the whole answer within `limit`. Any status is an answer.
-    pub(crate) async fn exchange(
-        &self,
-        request: RequestBuilder,
-        limit: Duration,
-    ) -> Result<Answer, TranscriberError> {
-        let response = request
-            .timeout(limit)
-            .send()
-            .await
-            .map_err(|error| self.broken(error, limit))?;
+    pub(crate) async fn exchange(&self, request: RequestBuilder, limit: Duration) -> Result<Answer, TranscriberError> {
+        let response = request.timeout(limit).send().await.map_err(|error| self.broken(error, limit))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.read(response, limit).await?;
-        Ok(Answer {
-            status,
-            headers,
-            body,
-        })
+        Ok(Answer { status, headers, body })
     }
 
-    async fn read(
-        &self,
-        mut response: Response,
-        limit: Duration,
-    ) -> Result<Vec<u8>, TranscriberError> {
+    async fn read(&self, mut response: Response, limit: Duration) -> Result<Vec<u8>, TranscriberError> {
         let is_success = response.status().is_success();
         let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.broken(error, limit))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(error, limit))? {
             body.extend_from_slice(&chunk);
             if !is_success && body.len() >= REFUSAL_BYTES_MAX {
                 break;
             }
             if body.len() > ANSWER_BYTES_MAX {
-                let message = format!(
-                    "{} answered with more than {} MiB",
-                    self.name,
-                    ANSWER_BYTES_MAX >> 20
-                );
+                let message = format!("{} answered with more than {} MiB", self.name, ANSWER_BYTES_MAX >> 20);
                 return Err(TranscriberError::new(FaultKind::Rejected, message));
             }
         }
@@ -155,31 +117,19 @@ impl Peer {
         let status = answer.status;
         let kind = match status.as_u16() {
             300..=399 | 401..=403 => FaultKind::Unauthorized,
-            429 if answer.code().as_deref() == Some("insufficient_quota") => {
-                FaultKind::Unauthorized
-            }
+            429 if answer.code().as_deref() == Some("insufficient_quota") => FaultKind::Unauthorized,
             429 => FaultKind::Throttled,
             408 | 500..=599 => FaultKind::Transient,
             _ => FaultKind::Rejected,
         };
         let advice = match status.as_u16() {
-            300..=399 => ": it redirects, which is not followed; set its URL to where it really is"
-                .to_owned(),
-            402 | 429 if kind == FaultKind::Unauthorized => {
-                ": the account is out of credit".to_owned()
-            }
+            300..=399 => ": it redirects, which is not followed; set its URL to where it really is".to_owned(),
+            402 | 429 if kind == FaultKind::Unauthorized => ": the account is out of credit".to_owned(),
             401..=403 => format!(": check {}", self.key_setting),
-            413 => {
-                ": the recording is larger than it takes; archive as mp3, or use another provider"
-                    .to_owned()
-            }
+            413 => ": the recording is larger than it takes; archive as mp3, or use another provider".to_owned(),
             _ => String::new(),
         };
-        let message = format!(
-            "{} answered {status}{}{advice}",
-            self.name,
-            self.details(answer)
-        );
+        let message = format!("{} answered {status}{}{advice}", self.name, self.details(answer));
         TranscriberError::new(kind, message).with_retry_after(answer.retry_after())
     }
 
@@ -191,10 +141,7 @@ impl Peer {
             _ => "is not JSON",
         };
         let (line, column) = (error.line(), error.column());
-        let message = format!(
-            "{}'s answer {what} (line {line} column {column})",
-            self.name
-        );
+        let message = format!("{}'s answer {what} (line {line} column {column})", self.name);
         TranscriberError::new(FaultKind::Transient, message)
     }
 
@@ -206,34 +153,17 @@ impl Peer {
             _ => answer.explanation().map(|text| self.redacted(&text)),
         };
         let request_id = answer.request_id().map(|id| format!("request {id}"));
-        let details: Vec<String> = [
-            answer.code().map(|code| self.redacted(&code)),
-            explanation,
-            request_id,
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if details.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", details.join("; "))
-        }
+        let details: Vec<String> =
+            [answer.code().map(|code| self.redacted(&code)), explanation, request_id].into_iter().flatten().collect();
+        if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) }
     }
 
     fn redacted(&self, text: &str) -> String {
         let text = match &self.key {
-            Some(key) if !key.expose_secret().is_empty() => {
-                text.replace(key.expose_secret(), "[key]")
-            }
+            Some(key) if !key.expose_secret().is_empty() => text.replace(key.expose_secret(), "[key]"),
             _ => text.to_owned(),
         };
-        text.split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .chars()
-            .take(EXPLANATION_CHARS_MAX)
-            .collect()
+        text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(EXPLANATION_CHARS_MAX).collect()
     }
 }
 

@@ -39,11 +39,7 @@ pub trait Transcriber: std::fmt::Debug + Send + Sync {
     /// The media is read once, as a stream, and never written to a disk. The time limit grows with the recording's
     /// length. Nothing is retried here: the error's kind says what the caller should do. Safe to call again with the
     /// same recording (it costs the provider's work again), and safe to drop, which gives the work up.
-    async fn transcribe(
-        &self,
-        media: Media,
-        options: &TranscribeOptions,
-    ) -> Result<Transcription, TranscriberError>;
+    async fn transcribe(&self, media: Media, options: &TranscribeOptions) -> Result<Transcription, TranscriberError>;
 
     /// The provider's name as it stands in transcripts and settings: `deepgram`, `openai`, `command`.
     fn provider(&self) -> &'static str;

@@ -51,9 +51,7 @@ impl Media {
 
     /// Length in seconds: as it is known, else reckoned from the bytes.
     pub(crate) fn seconds(&self) -> f64 {
-        self.duration_secs
-            .filter(|secs| *secs > 0.0 && secs.is_finite())
-            .unwrap_or_else(|| self.reckoned_seconds())
+        self.duration_secs.filter(|secs| *secs > 0.0 && secs.is_finite()).unwrap_or_else(|| self.reckoned_seconds())
     }
 
     fn reckoned_seconds(&self) -> f64 {
@@ -75,31 +73,19 @@ impl Media {
 
     /// The body, that fails where it is not exactly as long as it was said to be.
     pub(crate) fn into_exact_body(self) -> BoxStream<'static, io::Result<Bytes>> {
-        stream::try_unfold(
-            (self.body, self.bytes),
-            |(mut body, bytes_left)| async move {
-                let Some(chunk) = body.try_next().await? else {
-                    return if bytes_left == 0 {
-                        Ok(None)
-                    } else {
-                        Err(wrong_length("shorter"))
-                    };
-                };
-                let bytes_left = bytes_left
-                    .checked_sub(chunk.len() as u64)
-                    .ok_or_else(|| wrong_length("longer"))?;
-                Ok(Some((chunk, (body, bytes_left))))
-            },
-        )
+        stream::try_unfold((self.body, self.bytes), |(mut body, bytes_left)| async move {
+            let Some(chunk) = body.try_next().await? else {
+                return if bytes_left == 0 { Ok(None) } else { Err(wrong_length("shorter")) };
+            };
+            let bytes_left = bytes_left.checked_sub(chunk.len() as u64).ok_or_else(|| wrong_length("longer"))?;
+            Ok(Some((chunk, (body, bytes_left))))
+        })
         .boxed()
     }
 }
 
 fn wrong_length(how: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("the media is {how} than it was said to be"),
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("the media is {how} than it was said to be"))
 }
 
 #[cfg(test)]
@@ -109,25 +95,13 @@ mod tests {
     const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
     fn media(bytes: u64, duration_secs: Option<f64>, chunks: &[&'static str]) -> Media {
-        let chunks: Vec<_> = chunks
-            .iter()
-            .map(|chunk| Ok(Bytes::from_static(chunk.as_bytes())))
-            .collect();
-        Media {
-            format: MediaFormat::Wav,
-            channels: 2,
-            bytes,
-            duration_secs,
-            body: stream::iter(chunks).boxed(),
-        }
+        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
+        Media { format: MediaFormat::Wav, channels: 2, bytes, duration_secs, body: stream::iter(chunks).boxed() }
     }
 
     #[test]
     fn time_limit_grows_with_the_recording() {
-        assert_eq!(
-            media(0, Some(5400.0), &[]).time_limit(FIVE_MINUTES),
-            Duration::from_secs(300 + 10_800)
-        );
+        assert_eq!(media(0, Some(5400.0), &[]).time_limit(FIVE_MINUTES), Duration::from_secs(300 + 10_800));
     }
 
     #[test]
@@ -141,19 +115,14 @@ mod tests {
 
     #[test]
     fn time_limit_is_bounded() {
-        assert_eq!(
-            media(u64::MAX, Some(f64::MAX), &[]).time_limit(FIVE_MINUTES),
-            LONGEST_TIME_LIMIT
-        );
+        assert_eq!(media(u64::MAX, Some(f64::MAX), &[]).time_limit(FIVE_MINUTES), LONGEST_TIME_LIMIT);
     }
 
     #[tokio::test]
     async fn body_of_another_length_fails() {
         for (bytes, is_right) in [(5, false), (6, true), (7, false)] {
-            let read: io::Result<Vec<Bytes>> = media(bytes, None, &["abc", "def"])
-                .into_exact_body()
-                .try_collect()
-                .await;
+            let read: io::Result<Vec<Bytes>> =
+                media(bytes, None, &["abc", "def"]).into_exact_body().try_collect().await;
             assert_eq!(read.is_ok(), is_right, "{bytes} bytes said, 6 come");
         }
     }

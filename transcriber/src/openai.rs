@@ -66,8 +66,7 @@ impl OpenAi {
     pub fn new(config: OpenAiConfig) -> Result<Self, TranscriberError> {
         let mut base_url = config.base_url;
         if base_url.cannot_be_a_base() {
-            let message =
-                "OPENAI_BASE_URL is not an http URL: it should be like https://api.openai.com/v1";
+            let message = "OPENAI_BASE_URL is not an http URL: it should be like https://api.openai.com/v1";
             return Err(TranscriberError::new(FaultKind::Unauthorized, message));
         }
         if base_url.path() == "/" {
@@ -75,12 +74,7 @@ impl OpenAi {
         }
         let key = config.api_key.map(|key| (key, "Bearer"));
         let peer = Peer::new("the OpenAI-compatible server", "OPENAI_API_KEY", key)?;
-        Ok(Self {
-            base_url,
-            timeout: config.timeout,
-            peer,
-            without_times: Mutex::default(),
-        })
+        Ok(Self { base_url, timeout: config.timeout, peer, without_times: Mutex::default() })
     }
 
     fn endpoint(&self, path: &[&str]) -> Url {
@@ -93,15 +87,10 @@ impl OpenAi {
 
     /// The richest format the model is known to take: all of OpenAI's own but Whisper give text alone.
     fn response_format(&self, model: &str) -> ResponseFormat {
-        let without_times = self
-            .without_times
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let without_times = self.without_times.lock().unwrap_or_else(PoisonError::into_inner);
         match model {
             _ if without_times.contains(model) => ResponseFormat::Json,
-            _ if model.starts_with("gpt-") && model.ends_with("-diarize") => {
-                ResponseFormat::DiarizedJson
-            }
+            _ if model.starts_with("gpt-") && model.ends_with("-diarize") => ResponseFormat::DiarizedJson,
             _ if model.starts_with("gpt-") => ResponseFormat::Json,
             _ => ResponseFormat::VerboseJson,
         }
@@ -112,26 +101,18 @@ impl OpenAi {
         if format == ResponseFormat::Json || !is_refused_format(answer) {
             return self.peer.refusal(answer);
         }
-        let mut without_times = self
-            .without_times
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut without_times = self.without_times.lock().unwrap_or_else(PoisonError::into_inner);
         if without_times.len() < REFUSALS_MAX {
             without_times.insert(model.to_owned());
         }
         let message = format!("model {model} gives no times: the next try asks for its text alone");
-        TranscriberError::new(FaultKind::Transient, message)
-            .with_retry_after(Some(Duration::from_secs(1)))
+        TranscriberError::new(FaultKind::Transient, message).with_retry_after(Some(Duration::from_secs(1)))
     }
 }
 
 #[async_trait]
 impl Transcriber for OpenAi {
-    async fn transcribe(
-        &self,
-        media: Media,
-        options: &TranscribeOptions,
-    ) -> Result<Transcription, TranscriberError> {
+    async fn transcribe(&self, media: Media, options: &TranscribeOptions) -> Result<Transcription, TranscriberError> {
         if self.base_url.host_str() == Some(OPENAI_HOST) && media.bytes > OPENAI_BYTES_MAX {
             return Err(too_large(media.bytes));
         }
@@ -140,10 +121,7 @@ impl Transcriber for OpenAi {
         let (limit, seconds) = (media.time_limit(self.timeout), media.seconds());
         let format = self.response_format(model);
         let form = form(media, model, language, format)?;
-        let request = self
-            .peer
-            .request(Method::POST, self.endpoint(&["audio", "transcriptions"]))
-            .multipart(form);
+        let request = self.peer.request(Method::POST, self.endpoint(&["audio", "transcriptions"])).multipart(form);
         let answer = self.peer.exchange(request, limit).await?;
         if !answer.status.is_success() {
             return Err(self.refusal(&answer, model, format));
@@ -163,12 +141,7 @@ impl Transcriber for OpenAi {
     }
 }
 
-fn form(
-    media: Media,
-    model: &str,
-    language: Option<&str>,
-    format: ResponseFormat,
-) -> Result<Form, TranscriberError> {
+fn form(media: Media, model: &str, language: Option<&str>, format: ResponseFormat) -> Result<Form, TranscriberError> {
     let mut form = Form::new().text("model", model.to_owned());
     if let Some(language) = language {
         form = form.text("language", language.to_owned());
@@ -179,32 +152,24 @@ fn form(
             .text("response_format", "verbose_json")
             .text("timestamp_granularities[]", "segment")
             .text("timestamp_granularities[]", "word"),
-        ResponseFormat::DiarizedJson => form
-            .text("response_format", "diarized_json")
-            .text("chunking_strategy", "auto"),
+        ResponseFormat::DiarizedJson => form.text("response_format", "diarized_json").text("chunking_strategy", "auto"),
     };
     let (content_type, bytes) = (media.content_type(), media.bytes);
     let file_name = format!("recording.{}", media.format.extension());
     let file = Part::stream_with_length(Body::wrap_stream(media.into_exact_body()), bytes)
         .file_name(file_name)
         .mime_str(content_type)
-        .map_err(|error| {
-            TranscriberError::new(FaultKind::Rejected, "the media has no type").with_source(error)
-        })?;
+        .map_err(|error| TranscriberError::new(FaultKind::Rejected, "the media has no type").with_source(error))?;
     Ok(form.part("file", file))
 }
 
 /// Whether a 400 or 422 is about what we asked to get, not about the recording.
 fn is_refused_format(answer: &Answer) -> bool {
     let is_about_format = |text: String| {
-        ["response_format", "verbose_json", "timestamp_granularities"]
-            .iter()
-            .any(|word| text.contains(word))
+        ["response_format", "verbose_json", "timestamp_granularities"].iter().any(|word| text.contains(word))
     };
-    matches!(
-        answer.status,
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
-    ) && is_about_format(String::from_utf8_lossy(&answer.body).into_owned())
+    matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
+        && is_about_format(String::from_utf8_lossy(&answer.body).into_owned())
 }
 
 fn too_large(bytes: u64) -> TranscriberError {
@@ -217,16 +182,12 @@ fn too_large(bytes: u64) -> TranscriberError {
 
 impl fmt::Debug for OpenAi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenAi")
-            .field("host", &self.base_url.host_str())
-            .finish_non_exhaustive()
+        f.debug_struct("OpenAi").field("host", &self.base_url.host_str()).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for OpenAiConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenAiConfig")
-            .field("host", &self.base_url.host_str())
-            .finish_non_exhaustive()
+        f.debug_struct("OpenAiConfig").field("host", &self.base_url.host_str()).finish_non_exhaustive()
     }
 }

@@ -10,10 +10,7 @@ impl Transcript {
     /// nobody spoke.
     pub fn to_txt(&self) -> String {
         let labels = Labels::of(&self.utterances);
-        self.utterances
-            .iter()
-            .map(|said| labels.labelled(said) + "\n")
-            .collect()
+        self.utterances.iter().map(|said| labels.labelled(said) + "\n").collect()
     }
 
     /// SubRip (`.srt`): numbered blocks, times with a comma, UTF-8. The format has no specification; this is what the
@@ -24,12 +21,7 @@ impl Transcript {
         for (index, said) in self.utterances.iter().enumerate() {
             let (start, end) = cue_times(said, ',');
             // Writing to a String never fails.
-            let _ = write!(
-                srt,
-                "{}\n{start} --> {end}\n{}\n\n",
-                index + 1,
-                labels.labelled(said)
-            );
+            let _ = write!(srt, "{}\n{start} --> {end}\n{}\n\n", index + 1, labels.labelled(said));
         }
         srt
     }
@@ -41,15 +33,8 @@ impl Transcript {
         let mut vtt = String::from("WEBVTT\n");
         for said in &self.utterances {
             let (start, end) = cue_times(said, '.');
-            let voice = labels
-                .label(said)
-                .map(|label| format!("<v {}>", vtt_escaped(&label)))
-                .unwrap_or_default();
-            let _ = write!(
-                vtt,
-                "\n{start} --> {end}\n{voice}{}\n",
-                vtt_escaped(&one_line(&said.text))
-            );
+            let voice = labels.label(said).map(|label| format!("<v {}>", vtt_escaped(&label))).unwrap_or_default();
+            let _ = write!(vtt, "\n{start} --> {end}\n{voice}{}\n", vtt_escaped(&one_line(&said.text)));
         }
         vtt
     }
@@ -64,14 +49,9 @@ struct Labels {
 impl Labels {
     fn of(utterances: &[Utterance]) -> Self {
         let channels: BTreeSet<u32> = utterances.iter().map(|said| said.channel).collect();
-        let voices: BTreeSet<(u32, &str)> = utterances
-            .iter()
-            .map(|said| (said.channel, said.speaker.as_str()))
-            .collect();
-        Self {
-            has_channels: channels.len() > 1,
-            has_speakers: voices.len() > channels.len(),
-        }
+        let voices: BTreeSet<(u32, &str)> =
+            utterances.iter().map(|said| (said.channel, said.speaker.as_str())).collect();
+        Self { has_channels: channels.len() > 1, has_speakers: voices.len() > channels.len() }
     }
 
     fn label(&self, said: &Utterance) -> Option<String> {
@@ -86,8 +66,7 @@ impl Labels {
 
     fn labelled(&self, said: &Utterance) -> String {
         let text = one_line(&said.text);
-        self.label(said)
-            .map_or_else(|| text.clone(), |label| format!("{label}: {text}"))
+        self.label(said).map_or_else(|| text.clone(), |label| format!("{label}: {text}"))
     }
 }
 
@@ -95,20 +74,12 @@ impl Labels {
 fn cue_times(said: &Utterance, before_millis: char) -> (String, String) {
     let start_ms = (said.start * 1000.0).round() as u64;
     let end_ms = ((said.end * 1000.0).round() as u64).max(start_ms.saturating_add(1));
-    (
-        timestamp(start_ms, before_millis),
-        timestamp(end_ms, before_millis),
-    )
+    (timestamp(start_ms, before_millis), timestamp(end_ms, before_millis))
 }
 
 fn timestamp(ms: u64, before_millis: char) -> String {
     let (secs, millis) = (ms / 1000, ms % 1000);
-    format!(
-        "{:02}:{:02}:{:02}{before_millis}{millis:03}",
-        secs / 3600,
-        secs / 60 % 60,
-        secs % 60
-    )
+    format!("{:02}:{:02}:{:02}{before_millis}{millis:03}", secs / 3600, secs / 60 % 60, secs % 60)
 }
 
 /// A blank line ends a subtitle, so text stands on one line.
@@ -118,7 +89,5 @@ fn one_line(text: &str) -> String {
 
 /// WebVTT's escapes; `>` too, as a text must not hold `-->`.
 fn vtt_escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -90,25 +90,9 @@ impl Transcript {
         provider: impl Into<String>,
         made: Transcription,
     ) -> Self {
-        let Transcription {
-            model,
-            language,
-            duration_seconds,
-            text,
-            utterances,
-        } = made;
+        let Transcription { model, language, duration_seconds, text, utterances } = made;
         let provider = provider.into();
-        Self {
-            recording_sid,
-            call_sid,
-            version,
-            provider,
-            model,
-            language,
-            duration_seconds,
-            text,
-            utterances,
-        }
+        Self { recording_sid, call_sid, version, provider, model, language, duration_seconds, text, utterances }
     }
 
     /// How many words were said: those the provider gave, else what stands between spaces.
@@ -126,8 +110,7 @@ impl Transcription {
     pub(crate) fn tidied(mut self) -> Self {
         self.text = self.text.trim().to_owned();
         self.utterances.iter_mut().for_each(Utterance::tidy);
-        self.utterances
-            .retain(|utterance| !utterance.text.is_empty());
+        self.utterances.retain(|utterance| !utterance.text.is_empty());
         self.utterances.sort_by(|a, b| a.start.total_cmp(&b.start));
         if self.text.is_empty() {
             self.text = turns(&self.utterances);
@@ -148,11 +131,7 @@ impl Transcription {
 
 impl Utterance {
     fn word_count(&self) -> usize {
-        if self.words.is_empty() {
-            self.text.split_whitespace().count()
-        } else {
-            self.words.len()
-        }
+        if self.words.is_empty() { self.text.split_whitespace().count() } else { self.words.len() }
     }
 
     fn tidy(&mut self) {
@@ -172,12 +151,7 @@ impl Utterance {
 /// The text of utterances in order: a new line where another voice takes over.
 fn turns(utterances: &[Utterance]) -> String {
     let turns = utterances.chunk_by(Utterance::is_same_voice);
-    let lines = turns.map(|turn| {
-        turn.iter()
-            .map(|said| said.text.as_str())
-            .collect::<Vec<_>>()
-            .join(" ")
-    });
+    let lines = turns.map(|turn| turn.iter().map(|said| said.text.as_str()).collect::<Vec<_>>().join(" "));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -216,9 +190,6 @@ impl fmt::Debug for Utterance {
 
 impl fmt::Debug for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Word")
-            .field("start", &self.start)
-            .field("end", &self.end)
-            .finish_non_exhaustive()
+        f.debug_struct("Word").field("start", &self.start).field("end", &self.end).finish_non_exhaustive()
     }
 }

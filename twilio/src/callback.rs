@@ -52,7 +52,7 @@ impl Params {
         T::Err: std::fmt::Display,
     {
         self.required(field)?;
-        Ok(self.optional(field)?.ok_or_else(|| CallbackError { field, problem: "missing".to_owned() })?)
+        self.optional(field)?.ok_or_else(|| CallbackError { field, problem: "missing".to_owned() })
     }
 }
 

@@ -122,13 +122,16 @@ fn first_page(account: &AccountSid, since: Option<NaiveDate>, until: Option<Naiv
 
 async fn parsed<T: serde::de::DeserializeOwned>(mut response: Response) -> Result<T, TwilioError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| TwilioError::transport("the answer broke off", error))? {
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| TwilioError::transport("the answer broke off", error))?
+    {
         if body.len() + chunk.len() > BODY_BYTES_MOST {
             return Err(TwilioError::new(TwilioErrorKind::Rejected, "an answer of more than 16 MiB"));
         }
         body.extend_from_slice(&chunk);
     }
     // A page that cannot be read is not the recordings' fault: it is asked for again.
-    serde_json::from_slice(&body)
-        .map_err(|error| TwilioError::new(TwilioErrorKind::Transient, format!("an answer that is not as documented ({error})")))
+    serde_json::from_slice(&body).map_err(|error| {
+        TwilioError::new(TwilioErrorKind::Transient, format!("an answer that is not as documented ({error})"))
+    })
 }

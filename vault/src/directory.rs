@@ -95,7 +95,9 @@ fn meta(root: &Path, path: &Path) -> io::Result<Option<ObjectMeta>> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => metadata,
         Ok(_) => return Ok(None),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     let key = path.strip_prefix(root).ok().and_then(|path| path.to_str()).and_then(|path| path.parse().ok());
@@ -203,7 +205,8 @@ impl ObjectStore for Directory {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        let key: ObjectKey = "check/probe".parse().map_err(|_| StoreError::new(StoreErrorKind::Unsupported, "probe"))?;
+        let key: ObjectKey =
+            "check/probe".parse().map_err(|_| StoreError::new(StoreErrorKind::Unsupported, "probe"))?;
         self.put(&key, stream::iter([Ok(Bytes::from_static(b"probe"))]).boxed()).await?;
         self.head(&key).await?;
         self.delete(&key).await

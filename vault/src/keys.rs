@@ -24,7 +24,9 @@ pub enum RecipientsError {
     #[error("expected age recipients (age1…), separated by commas")]
     Empty,
     /// The n-th is none.
-    #[error("recipient {0} is no age recipient: expected age1… (a private key, AGE-SECRET-KEY-…, does not belong here)")]
+    #[error(
+        "recipient {0} is no age recipient: expected age1… (a private key, AGE-SECRET-KEY-…, does not belong here)"
+    )]
     Wrong(usize),
 }
 
@@ -71,7 +73,9 @@ impl Identities {
     pub fn from_file(path: &Path) -> Result<Identities, KeyError> {
         let text = fs::read_to_string(path)?;
         let mut identities = Vec::new();
-        for (at, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        for (at, line) in
+            text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        {
             identities.push(line.parse::<x25519::Identity>().map_err(|_| KeyError::Line(at + 1))?);
         }
         if identities.is_empty() { Err(KeyError::Empty) } else { Ok(Identities(identities.into())) }

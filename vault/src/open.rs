@@ -30,7 +30,8 @@ pub(crate) async fn opened(
     plain: Range<u64>,
 ) -> Result<ByteStream, VaultError> {
     let (sender, mut receiver) = mpsc::channel::<Result<Bytes, VaultError>>(AHEAD);
-    let source = Source { store, length: meta.bytes, meta, at: 0, body: None, rest: Bytes::new(), handle: Handle::current() };
+    let source =
+        Source { store, length: meta.bytes, meta, at: 0, body: None, rest: Bytes::new(), handle: Handle::current() };
     tokio::task::spawn_blocking(move || {
         if let Err(error) = send_all(source, &identities, plain, &sender) {
             // Nobody listens any more: nothing to tell.

@@ -73,7 +73,8 @@ struct Sealing {
 
 /// `plain` as an age file, and the tally of what went through.
 pub(crate) fn sealed(plain: ByteStream, recipients: &Recipients) -> Result<(ByteStream, Tally), VaultError> {
-    let encryptor = Encryptor::with_recipients(recipients.iter()).map_err(|error| VaultError::Seal(io::Error::other(error)))?;
+    let encryptor =
+        Encryptor::with_recipients(recipients.iter()).map_err(|error| VaultError::Seal(io::Error::other(error)))?;
     let outbox = Outbox::default();
     let writer = encryptor.wrap_output(outbox.clone()).map_err(VaultError::Seal)?;
     let tally = Tally(Arc::new(Mutex::new((0, digest::Context::new(&digest::SHA256)))));

@@ -48,12 +48,7 @@ pub struct Archive {
 impl Archive {
     /// Archives `recording` unless that is done. Safe to run any number of times, at once too: one claim, one object
     /// key, and a row that only moves forward.
-    pub async fn handle(
-        &self,
-        recording: &Recording,
-        received_at: DateTime<Utc>,
-        stop: &CancellationToken,
-    ) -> Handled {
+    pub async fn handle(&self, recording: &Recording, received_at: DateTime<Utc>, stop: &CancellationToken) -> Handled {
         let mut row = self.catalog.hear(recording, received_at).await?.row;
         if lacks_facts(&row) {
             row = self.ask_twilio(&row).await?;
@@ -111,7 +106,13 @@ impl Archive {
     }
 
     /// Writes down what was stored. Where the row was deleted meanwhile, the object just written goes again.
-    async fn commit(&self, row: &RecordingRow, claim: &Claim, key: &ObjectKey, media: &StoredMedia) -> Result<(), Fault> {
+    async fn commit(
+        &self,
+        row: &RecordingRow,
+        claim: &Claim,
+        key: &ObjectKey,
+        media: &StoredMedia,
+    ) -> Result<(), Fault> {
         let now = self.clock.now();
         match self.catalog.store_media(claim, media, now).await {
             Ok(()) => {}
@@ -120,7 +121,10 @@ impl Archive {
                 if row.is_none_or(|row| row.status == Status::Deleted || row.is_marked) {
                     self.vault.delete(key).await?;
                 }
-                return Err(Fault::NotYet { after: Duration::ZERO, why: "the claim was lost to another worker".to_owned() });
+                return Err(Fault::NotYet {
+                    after: Duration::ZERO,
+                    why: "the claim was lost to another worker".to_owned(),
+                });
             }
             Err(error) => return Err(error.into()),
         }
@@ -135,7 +139,11 @@ impl Archive {
     async fn hand_on(&self, row: &RecordingRow) -> Result<(), Fault> {
         let (account_sid, recording_sid) = (row.account_sid.clone(), row.recording_sid.clone());
         if self.transcribes && row.encryption.is_none() && row.status != Status::Transcribed {
-            let job = Job::TranscribeV1 { account_sid: account_sid.clone(), recording_sid: recording_sid.clone(), version: 1 };
+            let job = Job::TranscribeV1 {
+                account_sid: account_sid.clone(),
+                recording_sid: recording_sid.clone(),
+                version: 1,
+            };
             self.queue.publish(&job, Duration::ZERO).await?;
         }
         if self.purges_at_once && row.twilio_deleted_at.is_none() {

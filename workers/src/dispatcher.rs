@@ -214,7 +214,9 @@ impl Dispatcher {
             Err(fault) if matches!(settlement, Settlement::DeadLetter { .. }) => {
                 tracing::error!(%stage, recording.sid = sid, delivery.attempt = attempt, outcome, why = %fault, "job");
             }
-            Err(fault) => tracing::warn!(%stage, recording.sid = sid, delivery.attempt = attempt, outcome, why = %fault, "job"),
+            Err(fault) => {
+                tracing::warn!(%stage, recording.sid = sid, delivery.attempt = attempt, outcome, why = %fault, "job")
+            }
         }
     }
 }

@@ -146,7 +146,8 @@ impl MediaCheck {
 
 /// An MP3 starts with an ID3 tag or a frame's sync word (ISO/IEC 11172-3: eleven set bits).
 fn judge_head(head: &[u8], format: MediaFormat, is_encrypted: bool) -> Result<(), Fault> {
-    let suspect = |what: &str| Err(Fault::Suspect(format!("Twilio answered {what} where {format} media was asked for")));
+    let suspect =
+        |what: &str| Err(Fault::Suspect(format!("Twilio answered {what} where {format} media was asked for")));
     let text_start = head.iter().position(|byte| !byte.is_ascii_whitespace()).map(|at| &head[at..]);
     match text_start {
         None => return suspect("with nothing"),

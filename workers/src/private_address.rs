@@ -30,7 +30,10 @@ fn is_private_v6(v6: Ipv6Addr) -> bool {
     let first = v6.segments()[0];
     // Only 2000::/3 is global unicast; of it, 2002::/16 (6to4) and 2001::/23 (protocol assignments, Teredo) embed others.
     let is_global = first & 0xe000 == 0x2000;
-    !is_global || first == 0x2002 || (first == 0x2001 && v6.segments()[1] < 0x0200) || (first == 0x2001 && v6.segments()[1] == 0x0db8)
+    !is_global
+        || first == 0x2002
+        || (first == 0x2001 && v6.segments()[1] < 0x0200)
+        || (first == 0x2001 && v6.segments()[1] == 0x0db8)
 }
 
 /// Resolves names and drops private addresses, at the moment of connecting: a name that changes its mind between a
@@ -60,9 +63,28 @@ mod tests {
     fn special_purpose_addresses_are_private_and_others_are_not() {
         // From IANA's IPv4 and IPv6 special-purpose address registries.
         let private = [
-            "10.1.2.3", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.1.1", "100.64.0.1", "0.0.0.0", "192.0.0.8",
-            "198.18.0.1", "203.0.113.9", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1",
-            "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "2001::1", "2001:db8::1",
+            "10.1.2.3",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "192.0.0.8",
+            "198.18.0.1",
+            "203.0.113.9",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::",
+            "2001::1",
+            "2001:db8::1",
         ];
         for address in private {
             assert!(is_private(address.parse().unwrap()), "{address}");

@@ -104,9 +104,7 @@ impl Purge {
             Err(error) => return Err(error.into()),
         };
         match self.twilio.recording(account, sid).await {
-            Ok(recording) if recording.status == RecordingStatus::Deleted => {
-                Ok("Twilio says: deleted".to_owned())
-            }
+            Ok(recording) if recording.status == RecordingStatus::Deleted => Ok("Twilio says: deleted".to_owned()),
             Ok(recording) => {
                 let why = format!("Twilio accepted the deletion and still says {}", recording.status);
                 Err(Fault::NotYet { after: CONFLICT_PAUSE, why })

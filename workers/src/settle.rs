@@ -90,7 +90,9 @@ mod tests {
     fn transient_fault_is_retried_for_a_day_and_then_parked_with_its_reason() {
         let fault = Err(Fault::Transient("disk full".into()));
         retry(settlement(&fault, 140, PATIENCE - MINUTE));
-        let Settlement::DeadLetter { reason } = settlement(&fault, 140, PATIENCE) else { panic!("expected a dead letter") };
+        let Settlement::DeadLetter { reason } = settlement(&fault, 140, PATIENCE) else {
+            panic!("expected a dead letter")
+        };
         assert!(reason.contains("140 attempts") && reason.contains("disk full"), "{reason}");
     }
 
@@ -129,6 +131,8 @@ mod tests {
     #[test]
     fn rejected_work_is_a_dead_letter_at_once() {
         let fault = Err(Fault::Rejected("no such model".into()));
-        assert!(matches!(settlement(&fault, 1, MINUTE), Settlement::DeadLetter { reason } if reason == "no such model"));
+        assert!(
+            matches!(settlement(&fault, 1, MINUTE), Settlement::DeadLetter { reason } if reason == "no such model")
+        );
     }
 }

@@ -106,7 +106,13 @@ impl Transcribe {
         Ok((media, memory))
     }
 
-    async fn store(&self, row: &RecordingRow, claim: &Claim, key: &ObjectKey, transcript: &Transcript) -> Result<(), Fault> {
+    async fn store(
+        &self,
+        row: &RecordingRow,
+        claim: &Claim,
+        key: &ObjectKey,
+        transcript: &Transcript,
+    ) -> Result<(), Fault> {
         let json = serde_json::to_vec(transcript).map_err(|error| Fault::Rejected(error.to_string()))?;
         let sealed = self.vault.seal(key, stream::iter([Ok(json.into())]).boxed()).await?;
         let stored = StoredTranscript {
@@ -133,7 +139,9 @@ impl Transcribe {
     async fn hand_on(&self, row: &RecordingRow, version: u32) -> Result<(), Fault> {
         if self.delivers {
             let (account_sid, recording_sid) = (row.account_sid.clone(), row.recording_sid.clone());
-            self.queue.publish(&Job::DeliverV1 { account_sid, recording_sid, version }, std::time::Duration::ZERO).await?;
+            self.queue
+                .publish(&Job::DeliverV1 { account_sid, recording_sid, version }, std::time::Duration::ZERO)
+                .await?;
         }
         Ok(())
     }

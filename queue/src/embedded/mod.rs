@@ -44,8 +44,7 @@ impl Embedded {
     pub(crate) async fn open(path: &str, options: Options) -> Result<Embedded, QueueError> {
         let file: Arc<str> = path.into();
         if let Some(folder) = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| QueueError::from_sqlite(&file, sqlx::Error::Io(error)))?;
+            std::fs::create_dir_all(folder).map_err(|error| QueueError::from_sqlite(&file, sqlx::Error::Io(error)))?;
         }
         let wrong = |error| QueueError::from_sqlite(&file, error);
         let writing = schema::connect(path, 1).await.map_err(wrong)?;
@@ -98,7 +97,8 @@ impl Queue for Embedded {
         let now_ms = self.clock().now_ms();
         let visible_at_ms = now_ms.saturating_add(millis(delay));
         let body = String::from_utf8_lossy(&job.encode()).into_owned();
-        self.write(Work::Publish(writer::New { stage: job.stage(), body, published_at_ms: now_ms, visible_at_ms })).await?;
+        self.write(Work::Publish(writer::New { stage: job.stage(), body, published_at_ms: now_ms, visible_at_ms }))
+            .await?;
         self.published.notify_waiters();
         Ok(())
     }
@@ -149,7 +149,12 @@ impl Queue for Embedded {
             .await;
         let row = counted.map_err(|error| self.wrong(error))?;
         let count = |column: &str| row.get::<i64, _>(column).unsigned_abs();
-        Ok(Depth { ready: count("ready"), delayed: count("delayed"), in_flight: count("in_flight"), dead: count("dead") })
+        Ok(Depth {
+            ready: count("ready"),
+            delayed: count("delayed"),
+            in_flight: count("in_flight"),
+            dead: count("dead"),
+        })
     }
 
     async fn dead_letters(&self, stage: Stage, max: usize) -> Result<Vec<DeadLetter>, QueueError> {

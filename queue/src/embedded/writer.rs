@@ -77,7 +77,8 @@ pub(super) async fn run(pool: SqlitePool, mut requests: mpsc::Receiver<Request>,
 /// One transaction, one fsync. Publishes of a batch are one statement.
 async fn commit(pool: &SqlitePool, works: Vec<Work>) -> Result<Vec<Worked>, sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let new: Vec<&New> = works.iter().filter_map(|work| if let Work::Publish(new) = work { Some(new) } else { None }).collect();
+    let new: Vec<&New> =
+        works.iter().filter_map(|work| if let Work::Publish(new) = work { Some(new) } else { None }).collect();
     if !new.is_empty() {
         let rows = serde_json::to_string(&new).map_err(|error| sqlx::Error::Encode(error.into()))?;
         sqlx::query(statements::PUBLISH).bind(rows).execute(&mut *transaction).await?;

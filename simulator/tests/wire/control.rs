@@ -13,14 +13,7 @@ async fn post(simulator: &Simulator, route: &str, body: Value) -> reqwest::Respo
 
 async fn read(simulator: &Simulator, route: &str) -> Value {
     let url = format!("{}simulator/{route}", simulator.url());
-    Client::new()
-        .get(url)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap()
+    Client::new().get(url).send().await.unwrap().json().await.unwrap()
 }
 
 #[tokio::test]
@@ -31,11 +24,7 @@ async fn call_placed_over_http_is_the_same_as_in_process() {
     assert_eq!(post(&simulator, "callback", callback).await.status(), 204);
 
     let request = json!({ "index": 4, "started_at": "2026-03-24T18:19:40Z", "callbacks": { "duplicates": 1 } });
-    let planned: Value = post(&simulator, "calls", request)
-        .await
-        .json()
-        .await
-        .unwrap();
+    let planned: Value = post(&simulator, "calls", request).await.json().await.unwrap();
     assert_eq!(planned["recording_sid"], add(&in_process, call(4)).as_str());
     assert_eq!(planned["callbacks"].as_array().unwrap().len(), 2);
     assert_eq!(receiver.received().len(), 2);
@@ -45,34 +34,12 @@ async fn call_placed_over_http_is_the_same_as_in_process() {
 #[tokio::test]
 async fn call_request_can_choose_media_and_source() {
     let simulator = start().await;
-    let request =
-        json!({ "index": 0, "media": { "synthetic": { "bytes": 5000 } }, "source": "Trunking" });
+    let request = json!({ "index": 0, "media": { "synthetic": { "bytes": 5000 } }, "source": "Trunking" });
     assert_eq!(post(&simulator, "calls", request).await.status(), 200);
     let recordings = read(&simulator, "recordings").await;
-    assert_eq!(
-        (&recordings[0]["bytes"], &recordings[0]["source"]),
-        (&5000.into(), &"Trunking".into())
-    );
-    assert_eq!(
-        post(
-            &simulator,
-            "calls",
-            json!({ "index": 0, "source": "Teapot" })
-        )
-        .await
-        .status(),
-        400
-    );
-    assert_eq!(
-        post(
-            &simulator,
-            "calls",
-            json!({ "index": 0, "sauce": "DialVerb" })
-        )
-        .await
-        .status(),
-        422
-    );
+    assert_eq!((&recordings[0]["bytes"], &recordings[0]["source"]), (&5000.into(), &"Trunking".into()));
+    assert_eq!(post(&simulator, "calls", json!({ "index": 0, "source": "Teapot" })).await.status(), 400);
+    assert_eq!(post(&simulator, "calls", json!({ "index": 0, "sauce": "DialVerb" })).await.status(), 422);
 }
 
 #[tokio::test]
@@ -80,54 +47,22 @@ async fn faults_are_set_over_http() {
     let simulator = start().await;
     let faults = json!({ "throttle_every": 1 });
     assert_eq!(post(&simulator, "faults", faults).await.status(), 204);
-    assert_eq!(
-        get(&simulator, "Recordings.json")
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        429
-    );
+    assert_eq!(get(&simulator, "Recordings.json").send().await.unwrap().status(), 429);
     let in_force: Faults = serde_json::from_value(read(&simulator, "faults").await).unwrap();
-    assert_eq!(
-        in_force,
-        Faults {
-            throttle_every: Some(1),
-            ..Faults::default()
-        }
-    );
-    assert_eq!(
-        post(&simulator, "faults", json!({ "throtle_every": 1 }))
-            .await
-            .status(),
-        422
-    );
+    assert_eq!(in_force, Faults { throttle_every: Some(1), ..Faults::default() });
+    assert_eq!(post(&simulator, "faults", json!({ "throtle_every": 1 })).await.status(), 422);
 }
 
 #[tokio::test]
 async fn counters_count_each_endpoint_and_can_be_reset() {
     let simulator = start().await;
     let sid = add(&simulator, call(0));
-    for resource in [
-        "Recordings.json".to_owned(),
-        format!("Recordings/{sid}.json"),
-        format!("Recordings/{sid}.wav"),
-    ] {
-        get(&simulator, &resource)
-            .send()
-            .await
-            .unwrap()
-            .bytes()
-            .await
-            .unwrap();
+    for resource in ["Recordings.json".to_owned(), format!("Recordings/{sid}.json"), format!("Recordings/{sid}.wav")] {
+        get(&simulator, &resource).send().await.unwrap().bytes().await.unwrap();
     }
     let counters: Counters = serde_json::from_value(read(&simulator, "counters").await).unwrap();
     assert_eq!(counters, simulator.counters());
-    let requests: Vec<_> = counters
-        .requests
-        .iter()
-        .map(|(name, count)| (name.as_str(), *count))
-        .collect();
+    let requests: Vec<_> = counters.requests.iter().map(|(name, count)| (name.as_str(), *count)).collect();
     assert_eq!(requests, [("list", 1), ("media", 1), ("recording", 1)]);
     assert_eq!(counters.responses["media 200"], 1);
     assert_eq!(counters.media_bytes, clips()[0].wav.len() as u64);
@@ -140,27 +75,14 @@ async fn counters_count_each_endpoint_and_can_be_reset() {
 async fn healthz_answers() {
     let simulator = start().await;
     let url = format!("{}healthz", simulator.url());
-    assert_eq!(
-        Client::new()
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap(),
-        "ok"
-    );
+    assert_eq!(Client::new().get(url).send().await.unwrap().text().await.unwrap(), "ok");
 }
 
 #[tokio::test]
 async fn stop_frees_the_port_even_with_a_download_open() {
     let simulator = start().await;
     let sid = add(&simulator, synthetic(0, 500_000_000));
-    let mut open = get(&simulator, &format!("Recordings/{sid}.wav"))
-        .send()
-        .await
-        .unwrap();
+    let mut open = get(&simulator, &format!("Recordings/{sid}.wav")).send().await.unwrap();
     open.chunk().await.unwrap();
     let address = simulator.url().socket_addrs(|| None).unwrap()[0];
     simulator.stop().await;
@@ -187,8 +109,5 @@ async fn dropping_the_last_handle_stops_it() {
 async fn debug_output_holds_no_token() {
     let simulator = start().await;
     let debug = format!("{simulator:?}");
-    assert!(
-        !debug.contains(crate::harness::TOKEN) && !debug.contains(ACCOUNT),
-        "{debug}"
-    );
+    assert!(!debug.contains(crate::harness::TOKEN) && !debug.contains(ACCOUNT), "{debug}");
 }

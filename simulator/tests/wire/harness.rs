@@ -46,10 +46,7 @@ pub(crate) fn call(index: u64) -> CallPlan {
 }
 
 pub(crate) fn call_with(index: u64, media: MediaPlan) -> CallPlan {
-    CallPlan {
-        media,
-        ..call(index)
-    }
+    CallPlan { media, ..call(index) }
 }
 
 pub(crate) fn synthetic(index: u64, bytes: u64) -> CallPlan {
@@ -63,15 +60,8 @@ pub(crate) fn add(simulator: &Simulator, plan: CallPlan) -> RecordingSid {
 
 /// A request to a path of the account's Twilio API, without credentials.
 pub(crate) fn anonymous(simulator: &Simulator, resource: &str) -> RequestBuilder {
-    let url = format!(
-        "{}2010-04-01/Accounts/{ACCOUNT}/{resource}",
-        simulator.url()
-    );
-    reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .unwrap()
-        .get(url)
+    let url = format!("{}2010-04-01/Accounts/{ACCOUNT}/{resource}", simulator.url());
+    reqwest::Client::builder().no_proxy().build().unwrap().get(url)
 }
 
 /// The same with the account's credentials.
@@ -80,16 +70,8 @@ pub(crate) fn get(simulator: &Simulator, resource: &str) -> RequestBuilder {
 }
 
 pub(crate) async fn delete(simulator: &Simulator, sid: &RecordingSid) -> Response {
-    let url = format!(
-        "{}2010-04-01/Accounts/{ACCOUNT}/Recordings/{sid}.json",
-        simulator.url()
-    );
-    reqwest::Client::new()
-        .delete(url)
-        .basic_auth(ACCOUNT, Some(TOKEN))
-        .send()
-        .await
-        .unwrap()
+    let url = format!("{}2010-04-01/Accounts/{ACCOUNT}/Recordings/{sid}.json", simulator.url());
+    reqwest::Client::new().delete(url).basic_auth(ACCOUNT, Some(TOKEN)).send().await.unwrap()
 }
 
 /// Status and Twilio's error code of a JSON answer.
@@ -103,11 +85,7 @@ pub(crate) async fn error(request: RequestBuilder) -> (u16, u64) {
 /// SHA-256, as the workspace's crypto provider computes it.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A callback as it came in.
@@ -121,22 +99,16 @@ pub(crate) struct Received {
 
 impl Received {
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<String> {
         let mut fields = form_urlencoded::parse(self.body.as_bytes());
-        fields
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
+        fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
     pub(crate) fn field_names(&self) -> Vec<String> {
-        form_urlencoded::parse(self.body.as_bytes())
-            .map(|(name, _)| name.into_owned())
-            .collect()
+        form_urlencoded::parse(self.body.as_bytes()).map(|(name, _)| name.into_owned()).collect()
     }
 }
 
@@ -148,9 +120,7 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     /// `answer` is given how many came before.
-    pub(crate) async fn start(
-        answer: impl Fn(usize, &Received) -> u16 + Clone + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) async fn start(answer: impl Fn(usize, &Received) -> u16 + Clone + Send + Sync + 'static) -> Self {
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
         let log = Arc::clone(&received);
         let app = Router::new().fallback(move |request: Request| async move {
@@ -200,9 +170,7 @@ pub(crate) async fn only_callback(plan: CallPlan) -> (Received, PlannedRecording
 
 /// Runs a Python script of this folder in the venv with the official libraries: JSON in, JSON out.
 pub(crate) async fn python(script: &'static str, input: Value) -> Value {
-    tokio::task::spawn_blocking(move || run_python(script, &input))
-        .await
-        .unwrap()
+    tokio::task::spawn_blocking(move || run_python(script, &input)).await.unwrap()
 }
 
 fn run_python(script: &str, input: &Value) -> Value {
@@ -222,12 +190,7 @@ fn run_python(script: &str, input: &Value) -> Value {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.to_string().as_bytes())
-        .unwrap();
+    child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script} failed:\n{stderr}");

@@ -7,40 +7,22 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use crate::harness::{
-    ACCOUNT, TOKEN, add, anonymous, call, call_with, delete, error, get, start, start_with_seed,
-    started_at,
+    ACCOUNT, TOKEN, add, anonymous, call, call_with, delete, error, get, start, start_with_seed, started_at,
 };
 
 async fn list(simulator: &callvault_simulator::Simulator, query: &str) -> Value {
-    get(simulator, &format!("Recordings.json{query}"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap()
+    get(simulator, &format!("Recordings.json{query}")).send().await.unwrap().json().await.unwrap()
 }
 
 fn sids(page: &Value) -> Vec<String> {
-    page["recordings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["sid"].as_str().unwrap().to_owned())
-        .collect()
+    page["recordings"].as_array().unwrap().iter().map(|one| one["sid"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
 async fn request_without_or_with_wrong_credentials_gets_20003() {
     let simulator = start().await;
-    assert_eq!(
-        error(anonymous(&simulator, "Recordings.json")).await,
-        (401, 20003)
-    );
-    assert_eq!(
-        error(anonymous(&simulator, "Recordings.json").basic_auth(ACCOUNT, Some("wrong"))).await,
-        (401, 20003)
-    );
+    assert_eq!(error(anonymous(&simulator, "Recordings.json")).await, (401, 20003));
+    assert_eq!(error(anonymous(&simulator, "Recordings.json").basic_auth(ACCOUNT, Some("wrong"))).await, (401, 20003));
 }
 
 #[tokio::test]
@@ -55,33 +37,20 @@ async fn api_key_of_the_account_is_let_in() {
 #[tokio::test]
 async fn other_accounts_are_refused() {
     let simulator = start().await;
-    let url = format!(
-        "{}2010-04-01/Accounts/AC{}/Recordings.json",
-        simulator.url(),
-        "f".repeat(32)
-    );
-    let request = reqwest::Client::new()
-        .get(url)
-        .basic_auth(ACCOUNT, Some(TOKEN));
+    let url = format!("{}2010-04-01/Accounts/AC{}/Recordings.json", simulator.url(), "f".repeat(32));
+    let request = reqwest::Client::new().get(url).basic_auth(ACCOUNT, Some(TOKEN));
     assert_eq!(error(request).await, (401, 20003));
 }
 
 #[tokio::test]
 async fn pages_walk_the_list_newest_first() {
     let simulator = start().await;
-    let mut expected: Vec<_> = (0..5)
-        .map(|index| add(&simulator, call(index)).to_string())
-        .collect();
+    let mut expected: Vec<_> = (0..5).map(|index| add(&simulator, call(index)).to_string()).collect();
     expected.reverse();
 
     let first = list(&simulator, "?PageSize=2").await;
     assert_eq!(
-        (
-            &first["page"],
-            &first["page_size"],
-            &first["start"],
-            &first["end"]
-        ),
+        (&first["page"], &first["page_size"], &first["start"], &first["end"]),
         (&0.into(), &2.into(), &0.into(), &1.into())
     );
     let mut seen = sids(&first);
@@ -89,9 +58,7 @@ async fn pages_walk_the_list_newest_first() {
     while let Some(uri) = next {
         assert!(uri.starts_with("/2010-04-01/"), "relative: {uri}");
         let url = simulator.url().join(&uri).unwrap();
-        let request = reqwest::Client::new()
-            .get(url)
-            .basic_auth(ACCOUNT, Some(TOKEN));
+        let request = reqwest::Client::new().get(url).basic_auth(ACCOUNT, Some(TOKEN));
         let page: Value = request.send().await.unwrap().json().await.unwrap();
         seen.extend(sids(&page));
         next = page["next_page_uri"].as_str().map(str::to_owned);
@@ -106,37 +73,17 @@ async fn new_recording_does_not_shift_the_pages() {
     add(&simulator, call(1));
     let first = list(&simulator, "?PageSize=1").await;
     add(&simulator, call(2));
-    let url = simulator
-        .url()
-        .join(first["next_page_uri"].as_str().unwrap())
-        .unwrap();
-    let second: Value = reqwest::Client::new()
-        .get(url)
-        .basic_auth(ACCOUNT, Some(TOKEN))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let url = simulator.url().join(first["next_page_uri"].as_str().unwrap()).unwrap();
+    let second: Value =
+        reqwest::Client::new().get(url).basic_auth(ACCOUNT, Some(TOKEN)).send().await.unwrap().json().await.unwrap();
     assert_eq!(sids(&second), [oldest]);
 }
 
 #[tokio::test]
 async fn page_over_1000_gets_20007() {
     let simulator = start().await;
-    assert_eq!(
-        error(get(&simulator, "Recordings.json?PageSize=1001")).await,
-        (400, 20007)
-    );
-    assert_eq!(
-        get(&simulator, "Recordings.json?PageSize=1000")
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        200
-    );
+    assert_eq!(error(get(&simulator, "Recordings.json?PageSize=1001")).await, (400, 20007));
+    assert_eq!(get(&simulator, "Recordings.json?PageSize=1000").send().await.unwrap().status(), 200);
 }
 
 /// Twilio: "at or before midnight", "at or after midnight" of the day, in GMT.
@@ -150,22 +97,10 @@ async fn date_filters_take_gmt_days() {
     };
     let (first, second, third) = (on_day(0), on_day(1), on_day(2));
     let found = async |query: &str| sids(&list(&simulator, query).await);
-    assert_eq!(
-        found("?DateCreated=2026-03-25").await,
-        std::slice::from_ref(&second)
-    );
-    assert_eq!(
-        found("?DateCreated%3E=2026-03-25").await,
-        [third, second.clone()]
-    );
-    assert_eq!(
-        found("?DateCreated%3C=2026-03-26").await,
-        [second.clone(), first.clone()]
-    );
-    assert_eq!(
-        found("?DateCreated%3E=2026-03-25&DateCreated%3C=2026-03-26").await,
-        [second]
-    );
+    assert_eq!(found("?DateCreated=2026-03-25").await, std::slice::from_ref(&second));
+    assert_eq!(found("?DateCreated%3E=2026-03-25").await, [third, second.clone()]);
+    assert_eq!(found("?DateCreated%3C=2026-03-26").await, [second.clone(), first.clone()]);
+    assert_eq!(found("?DateCreated%3E=2026-03-25&DateCreated%3C=2026-03-26").await, [second]);
     assert_eq!(found("?DateCreated%3C=2026-03-24T18:15:40Z").await, [first]);
 }
 
@@ -174,11 +109,7 @@ async fn call_filter_finds_its_recordings() {
     let simulator = start().await;
     let planned = simulator.add_recording(call(0));
     add(&simulator, call(1));
-    let page = list(
-        &simulator,
-        &format!("?CallSid={}", planned.call_sid.unwrap()),
-    )
-    .await;
+    let page = list(&simulator, &format!("?CallSid={}", planned.call_sid.unwrap())).await;
     assert_eq!(sids(&page), [planned.recording_sid.to_string()]);
 }
 
@@ -187,19 +118,9 @@ async fn call_filter_finds_its_recordings() {
 async fn resource_has_the_published_fields() {
     let simulator = start().await;
     let sid = add(&simulator, call(0));
-    let resource: Value = get(&simulator, &format!("Recordings/{sid}.json"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    let mut fields: Vec<_> = resource
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let resource: Value =
+        get(&simulator, &format!("Recordings/{sid}.json")).send().await.unwrap().json().await.unwrap();
+    let mut fields: Vec<_> = resource.as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
     assert_eq!(
         fields,
@@ -236,17 +157,9 @@ async fn resource_has_the_published_fields() {
 async fn absent_recording_says_why() {
     let simulator = start().await;
     let sid = add(&simulator, call_with(0, MediaPlan::Absent { code: 16101 }));
-    let resource: Value = get(&simulator, &format!("Recordings/{sid}.json"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    assert_eq!(
-        (&resource["status"], &resource["error_code"]),
-        (&"absent".into(), &16101.into())
-    );
+    let resource: Value =
+        get(&simulator, &format!("Recordings/{sid}.json")).send().await.unwrap().json().await.unwrap();
+    assert_eq!((&resource["status"], &resource["error_code"]), (&"absent".into(), &16101.into()));
 }
 
 #[tokio::test]
@@ -259,19 +172,11 @@ async fn deleted_recording_is_a_tombstone_for_40_days() {
     assert!(response.bytes().await.unwrap().is_empty());
 
     assert_eq!(error(get(&simulator, &resource)).await, (404, 20404));
-    let tombstone = async || {
-        get(&simulator, &format!("{resource}?IncludeSoftDeleted=true"))
-            .send()
-            .await
-            .unwrap()
-    };
+    let tombstone = async || get(&simulator, &format!("{resource}?IncludeSoftDeleted=true")).send().await.unwrap();
     let body: Value = tombstone().await.json().await.unwrap();
     assert_eq!(body["status"], "deleted");
     assert!(sids(&list(&simulator, "").await).is_empty());
-    assert_eq!(
-        sids(&list(&simulator, "?IncludeSoftDeleted=true").await),
-        [sid.to_string()]
-    );
+    assert_eq!(sids(&list(&simulator, "?IncludeSoftDeleted=true").await), [sid.to_string()]);
 
     simulator.advance_clock(Duration::from_secs(40 * 86_400 + 60));
     assert_eq!(tombstone().await.status(), 404);
@@ -302,14 +207,7 @@ async fn only_completed_recordings_can_be_deleted() {
 #[tokio::test]
 async fn unknown_recording_is_20404() {
     let simulator = start().await;
-    assert_eq!(
-        error(get(
-            &simulator,
-            &format!("Recordings/RE{}.json", "0".repeat(32))
-        ))
-        .await,
-        (404, 20404)
-    );
+    assert_eq!(error(get(&simulator, &format!("Recordings/RE{}.json", "0".repeat(32)))).await, (404, 20404));
 }
 
 #[tokio::test]
@@ -318,9 +216,7 @@ async fn every_answer_names_the_request_and_the_concurrency() {
     let response = get(&simulator, "Recordings.json").send().await.unwrap();
     let header = |name: &str| response.headers()[name].to_str().unwrap();
     assert_eq!(header("Twilio-Concurrent-Requests"), "1");
-    assert!(
-        header("Twilio-Request-Id").starts_with("RQ") && header("Twilio-Request-Id").len() == 34
-    );
+    assert!(header("Twilio-Request-Id").starts_with("RQ") && header("Twilio-Request-Id").len() == 34);
 }
 
 #[tokio::test]

@@ -9,15 +9,8 @@ use crate::harness::{add, call_with, get, sha256, start, synthetic};
 
 async fn listen(simulator: &Simulator, query: &str, audio: impl Into<reqwest::Body>) -> Response {
     let url = format!("{}v1/listen?{query}", simulator.url());
-    let request = reqwest::Client::new()
-        .post(url)
-        .header("Authorization", "Token key");
-    request
-        .header("Content-Type", "audio/wav")
-        .body(audio)
-        .send()
-        .await
-        .unwrap()
+    let request = reqwest::Client::new().post(url).header("Authorization", "Token key");
+    request.header("Content-Type", "audio/wav").body(audio).send().await.unwrap()
 }
 
 fn dual() -> &'static callvault_simulator::Clip {
@@ -26,32 +19,19 @@ fn dual() -> &'static callvault_simulator::Clip {
 
 async fn transcriptions(simulator: &Simulator, form: Form) -> Response {
     let url = format!("{}v1/audio/transcriptions", simulator.url());
-    reqwest::Client::new()
-        .post(url)
-        .multipart(form)
-        .send()
-        .await
-        .unwrap()
+    reqwest::Client::new().post(url).multipart(form).send().await.unwrap()
 }
 
 fn form(audio: &'static [u8], format: &'static str) -> Form {
     let file = Part::bytes(audio).file_name("audio.wav");
-    Form::new()
-        .text("model", "whisper-1")
-        .text("response_format", format)
-        .part("file", file)
+    Form::new().text("model", "whisper-1").text("response_format", format).part("file", file)
 }
 
 #[tokio::test]
 async fn deepgram_tells_the_channels_apart() {
     let simulator = start().await;
-    let query =
-        "model=nova-3&multichannel=true&utterances=true&smart_format=true&detect_language=true";
-    let answer: Value = listen(&simulator, query, dual().wav)
-        .await
-        .json()
-        .await
-        .unwrap();
+    let query = "model=nova-3&multichannel=true&utterances=true&smart_format=true&detect_language=true";
+    let answer: Value = listen(&simulator, query, dual().wav).await.json().await.unwrap();
     assert_eq!(answer["metadata"]["channels"], 2);
     assert_eq!(answer["metadata"]["sha256"], sha256(dual().wav));
     for (channel, text) in dual().channel_texts.iter().enumerate() {
@@ -60,33 +40,17 @@ async fn deepgram_tells_the_channels_apart() {
         assert_eq!(channel["detected_language"], "en");
     }
     let utterances = answer["results"]["utterances"].as_array().unwrap();
-    let told: Vec<_> = utterances
-        .iter()
-        .map(|one| one["transcript"].as_str().unwrap())
-        .collect();
+    let told: Vec<_> = utterances.iter().map(|one| one["transcript"].as_str().unwrap()).collect();
     assert_eq!(told.join(" "), dual().text);
-    assert_eq!(
-        (
-            &utterances[0]["channel"],
-            &utterances.last().unwrap()["channel"]
-        ),
-        (&0.into(), &1.into())
-    );
+    assert_eq!((&utterances[0]["channel"], &utterances.last().unwrap()["channel"]), (&0.into(), &1.into()));
 }
 
 #[tokio::test]
 async fn deepgram_mixes_the_channels_unless_asked() {
     let simulator = start().await;
-    let answer: Value = listen(&simulator, "smart_format=true", dual().wav)
-        .await
-        .json()
-        .await
-        .unwrap();
+    let answer: Value = listen(&simulator, "smart_format=true", dual().wav).await.json().await.unwrap();
     assert_eq!(answer["results"]["channels"].as_array().unwrap().len(), 1);
-    assert_eq!(
-        answer["results"]["channels"][0]["alternatives"][0]["transcript"],
-        dual().text
-    );
+    assert_eq!(answer["results"]["channels"][0]["alternatives"][0]["transcript"], dual().text);
     assert!(answer["results"].get("utterances").is_none());
 }
 
@@ -94,19 +58,9 @@ async fn deepgram_mixes_the_channels_unless_asked() {
 #[tokio::test]
 async fn deepgram_punctuates_when_asked() {
     let simulator = start().await;
-    let answer: Value = listen(&simulator, "", clips()[0].wav)
-        .await
-        .json()
-        .await
-        .unwrap();
+    let answer: Value = listen(&simulator, "", clips()[0].wav).await.json().await.unwrap();
     let alternative = &answer["results"]["channels"][0]["alternatives"][0];
-    assert!(
-        alternative["transcript"]
-            .as_str()
-            .unwrap()
-            .starts_with("hi it's dana from"),
-        "{alternative}"
-    );
+    assert!(alternative["transcript"].as_str().unwrap().starts_with("hi it's dana from"), "{alternative}");
     assert!(alternative["words"][0].get("punctuated_word").is_none());
 }
 
@@ -115,28 +69,10 @@ async fn what_twilio_serves_is_understood_in_every_form() {
     let simulator = start().await;
     let index = clips().iter().position(|clip| clip.channels == 2).unwrap();
     let sid = add(&simulator, call_with(0, MediaPlan::Clip(index)));
-    for file in [
-        format!("{sid}.wav"),
-        format!("{sid}.wav?RequestedChannels=1"),
-        format!("{sid}.mp3"),
-    ] {
-        let media = get(&simulator, &format!("Recordings/{file}"))
-            .send()
-            .await
-            .unwrap()
-            .bytes()
-            .await
-            .unwrap();
-        let answer: Value = listen(&simulator, "smart_format=true", media)
-            .await
-            .json()
-            .await
-            .unwrap();
-        assert_eq!(
-            answer["results"]["channels"][0]["alternatives"][0]["transcript"],
-            dual().text,
-            "{file}"
-        );
+    for file in [format!("{sid}.wav"), format!("{sid}.wav?RequestedChannels=1"), format!("{sid}.mp3")] {
+        let media = get(&simulator, &format!("Recordings/{file}")).send().await.unwrap().bytes().await.unwrap();
+        let answer: Value = listen(&simulator, "smart_format=true", media).await.json().await.unwrap();
+        assert_eq!(answer["results"]["channels"][0]["alternatives"][0]["transcript"], dual().text, "{file}");
     }
 }
 
@@ -144,25 +80,12 @@ async fn what_twilio_serves_is_understood_in_every_form() {
 async fn synthetic_media_are_transcribed_while_they_stream() {
     let simulator = start().await;
     let sid = add(&simulator, synthetic(0, 30_000_000));
-    let media = get(&simulator, &format!("Recordings/{sid}.wav"))
-        .send()
-        .await
-        .unwrap();
+    let media = get(&simulator, &format!("Recordings/{sid}.wav")).send().await.unwrap();
     let audio = reqwest::Body::wrap_stream(media.bytes_stream());
-    let answer: Value = listen(&simulator, "smart_format=true", audio)
-        .await
-        .json()
-        .await
-        .unwrap();
+    let answer: Value = listen(&simulator, "smart_format=true", audio).await.json().await.unwrap();
     let truth = &simulator.recordings()[0];
-    assert_eq!(
-        answer["results"]["channels"][0]["alternatives"][0]["transcript"],
-        truth.text
-    );
-    assert_eq!(
-        simulator.counters().transcriptions[truth.sha256.as_ref().unwrap()],
-        1
-    );
+    assert_eq!(answer["results"]["channels"][0]["alternatives"][0]["transcript"], truth.text);
+    assert_eq!(simulator.counters().transcriptions[truth.sha256.as_ref().unwrap()], 1);
 }
 
 #[tokio::test]
@@ -170,23 +93,13 @@ async fn unknown_audio_is_silence_and_no_audio_is_an_error() {
     let simulator = start().await;
     let mut changed = dual().wav.to_vec();
     changed[1000] ^= 1;
-    let answer: Value = listen(&simulator, "multichannel=true", changed)
-        .await
-        .json()
-        .await
-        .unwrap();
+    let answer: Value = listen(&simulator, "multichannel=true", changed).await.json().await.unwrap();
     assert_eq!(answer["metadata"]["channels"], 2);
-    assert_eq!(
-        answer["results"]["channels"][1]["alternatives"][0]["transcript"],
-        ""
-    );
+    assert_eq!(answer["results"]["channels"][1]["alternatives"][0]["transcript"], "");
     let refused = listen(&simulator, "", "<?xml version='1.0'?>").await;
     assert_eq!(refused.status(), 400);
     assert!(
-        refused.json::<Value>().await.unwrap()["err_msg"]
-            .as_str()
-            .unwrap()
-            .contains("corrupt or unsupported data")
+        refused.json::<Value>().await.unwrap()["err_msg"].as_str().unwrap().contains("corrupt or unsupported data")
     );
 }
 
@@ -194,17 +107,9 @@ async fn unknown_audio_is_silence_and_no_audio_is_an_error() {
 async fn deepgram_needs_a_key_and_the_right_one_where_it_is_set() {
     let simulator = start().await;
     let url = format!("{}v1/listen", simulator.url());
-    let refused = reqwest::Client::new()
-        .post(url)
-        .body(clips()[0].wav)
-        .send()
-        .await
-        .unwrap();
+    let refused = reqwest::Client::new().post(url).body(clips()[0].wav).send().await.unwrap();
     assert_eq!(refused.status(), 401);
-    assert_eq!(
-        refused.json::<Value>().await.unwrap()["err_code"],
-        "INVALID_AUTH"
-    );
+    assert_eq!(refused.json::<Value>().await.unwrap()["err_code"], "INVALID_AUTH");
     simulator.set_transcriber_key("another key".to_owned().into());
     assert_eq!(listen(&simulator, "", clips()[0].wav).await.status(), 401);
 }
@@ -233,15 +138,9 @@ async fn transcriber_faults_strike_every_nth() {
 #[tokio::test]
 async fn transcriptions_take_as_long_as_set_and_side_by_side() {
     let simulator = start().await;
-    simulator.set_faults(Faults {
-        transcriber_delay_ms: 150,
-        ..Faults::default()
-    });
+    simulator.set_faults(Faults { transcriber_delay_ms: 150, ..Faults::default() });
     let begun = std::time::Instant::now();
-    tokio::join!(
-        listen(&simulator, "", clips()[0].wav),
-        listen(&simulator, "", clips()[1].wav)
-    );
+    tokio::join!(listen(&simulator, "", clips()[0].wav), listen(&simulator, "", clips()[1].wav));
     assert!(begun.elapsed().as_millis() >= 150);
     assert_eq!(simulator.counters().transcriber_in_flight_max, 2);
 }
@@ -249,35 +148,17 @@ async fn transcriptions_take_as_long_as_set_and_side_by_side() {
 #[tokio::test]
 async fn openai_answers_in_each_format() {
     let simulator = start().await;
-    let text = transcriptions(&simulator, form(dual().wav, "text"))
-        .await
-        .text()
-        .await
-        .unwrap();
+    let text = transcriptions(&simulator, form(dual().wav, "text")).await.text().await.unwrap();
     assert_eq!(text.trim_end(), dual().text);
-    let json: Value = transcriptions(&simulator, form(dual().wav, "json"))
-        .await
-        .json()
-        .await
-        .unwrap();
-    assert_eq!(
-        (&json["text"], &json["usage"]["type"]),
-        (&dual().text.into(), &"duration".into())
-    );
+    let json: Value = transcriptions(&simulator, form(dual().wav, "json")).await.json().await.unwrap();
+    assert_eq!((&json["text"], &json["usage"]["type"]), (&dual().text.into(), &"duration".into()));
     let both = form(dual().wav, "verbose_json")
         .text("timestamp_granularities[]", "word")
         .text("timestamp_granularities[]", "segment");
     let verbose: Value = transcriptions(&simulator, both).await.json().await.unwrap();
-    assert_eq!(
-        verbose["words"].as_array().unwrap().len(),
-        dual().text.split(' ').count()
-    );
-    let segments: String = verbose["segments"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["text"].as_str().unwrap())
-        .collect();
+    assert_eq!(verbose["words"].as_array().unwrap().len(), dual().text.split(' ').count());
+    let segments: String =
+        verbose["segments"].as_array().unwrap().iter().map(|one| one["text"].as_str().unwrap()).collect();
     assert_eq!(segments.trim_start(), dual().text);
 }
 
@@ -286,21 +167,12 @@ async fn openai_answers_in_each_format() {
 async fn openai_refuses_large_files() {
     let simulator = start().await;
     let sid = add(&simulator, synthetic(0, 26 * 1024 * 1024));
-    let media = get(&simulator, &format!("Recordings/{sid}.wav"))
-        .send()
-        .await
-        .unwrap();
-    let file =
-        Part::stream(reqwest::Body::wrap_stream(media.bytes_stream())).file_name("audio.wav");
+    let media = get(&simulator, &format!("Recordings/{sid}.wav")).send().await.unwrap();
+    let file = Part::stream(reqwest::Body::wrap_stream(media.bytes_stream())).file_name("audio.wav");
     let form = Form::new().text("model", "whisper-1").part("file", file);
     let url = format!("{}v1/audio/transcriptions", simulator.url());
     // The answer may overtake the upload, which then breaks off.
-    if let Ok(response) = reqwest::Client::new()
-        .post(url)
-        .multipart(form)
-        .send()
-        .await
-    {
+    if let Ok(response) = reqwest::Client::new().post(url).multipart(form).send().await {
         assert_eq!(response.status(), 413);
     }
     assert_eq!(simulator.counters().responses["openai 413"], 1);
@@ -313,23 +185,14 @@ async fn openai_refuses_what_it_cannot_do() {
     let cases = [
         (Form::new().part("file", file()), "model"),
         (Form::new().text("model", "whisper-1"), "file"),
-        (
-            form(b"<?xml version='1.0'?>", "json"),
-            "Invalid file format",
-        ),
+        (form(b"<?xml version='1.0'?>", "json"), "Invalid file format"),
         (form(clips()[0].wav, "nonsense"), "response_format"),
-        (
-            form(clips()[0].wav, "json").text("timestamp_granularities[]", "word"),
-            "timestamp_granularities",
-        ),
+        (form(clips()[0].wav, "json").text("timestamp_granularities[]", "word"), "timestamp_granularities"),
     ];
     for (form, about) in cases {
         let response = transcriptions(&simulator, form).await;
         assert_eq!(response.status(), 400, "{about}");
         let body: Value = response.json().await.unwrap();
-        assert!(
-            body["error"]["message"].as_str().unwrap().contains(about),
-            "{body}"
-        );
+        assert!(body["error"]["message"].as_str().unwrap().contains(about), "{body}");
     }
 }

@@ -17,12 +17,10 @@ pub(super) struct CommandLine {
 
 impl CommandLine {
     pub(super) fn parse(command: &str) -> Result<Self, TranscriberError> {
-        let words = shell_words::split(command)
-            .map_err(|_| misconfigured("has a quote that is not closed".to_owned()))?;
+        let words =
+            shell_words::split(command).map_err(|_| misconfigured("has a quote that is not closed".to_owned()))?;
         if words.first().is_none_or(String::is_empty) {
-            return Err(misconfigured(
-                "is empty: it should name a program".to_owned(),
-            ));
+            return Err(misconfigured("is empty: it should name a program".to_owned()));
         }
         Ok(Self { words })
     }
@@ -36,25 +34,14 @@ impl CommandLine {
     }
 
     /// Program and arguments with every placeholder replaced.
-    pub(super) fn arguments(
-        &self,
-        audio: Option<&str>,
-        channels: u8,
-        options: &TranscribeOptions,
-    ) -> Vec<String> {
+    pub(super) fn arguments(&self, audio: Option<&str>, channels: u8, options: &TranscribeOptions) -> Vec<String> {
         let values = [
             (AUDIO, audio.unwrap_or_default()),
             ("{channels}", &channels.to_string()),
-            (
-                "{language}",
-                options.language.as_deref().unwrap_or_default(),
-            ),
+            ("{language}", options.language.as_deref().unwrap_or_default()),
             ("{model}", options.model.as_deref().unwrap_or_default()),
         ];
-        self.words
-            .iter()
-            .map(|word| replaced(word, &values))
-            .collect()
+        self.words.iter().map(|word| replaced(word, &values)).collect()
     }
 
     /// Where the program is: itself where it is a path, else found in `PATH`.
@@ -63,15 +50,10 @@ impl CommandLine {
         let places: Vec<PathBuf> = if program.contains('/') {
             vec![PathBuf::from(program)]
         } else {
-            env::split_paths(&env::var_os("PATH").unwrap_or_default())
-                .map(|folder| folder.join(program))
-                .collect()
+            env::split_paths(&env::var_os("PATH").unwrap_or_default()).map(|folder| folder.join(program)).collect()
         };
         let is_program = |path: &PathBuf| path.is_file() && access(path, Access::EXEC_OK).is_ok();
-        places
-            .into_iter()
-            .find(is_program)
-            .ok_or_else(|| misconfigured(format!("names {program}, which can't be run")))
+        places.into_iter().find(is_program).ok_or_else(|| misconfigured(format!("names {program}, which can't be run")))
     }
 }
 
@@ -82,11 +64,7 @@ fn replaced(word: &str, values: &[(&str, &str)]) -> String {
     while let Some(at) = rest.find('{') {
         let (before, from_brace) = rest.split_at(at);
         result.push_str(before);
-        let (name, value) = values
-            .iter()
-            .find(|(name, _)| from_brace.starts_with(name))
-            .copied()
-            .unwrap_or(("{", "{"));
+        let (name, value) = values.iter().find(|(name, _)| from_brace.starts_with(name)).copied().unwrap_or(("{", "{"));
         result.push_str(value);
         rest = &from_brace[name.len()..];
     }
@@ -95,10 +73,7 @@ fn replaced(word: &str, values: &[(&str, &str)]) -> String {
 
 /// A fault of the setting, which every recording meets alike.
 pub(super) fn misconfigured(problem: String) -> TranscriberError {
-    TranscriberError::new(
-        FaultKind::Unauthorized,
-        format!("TRANSCRIPTION_COMMAND {problem}"),
-    )
+    TranscriberError::new(FaultKind::Unauthorized, format!("TRANSCRIPTION_COMMAND {problem}"))
 }
 
 #[cfg(test)]
@@ -106,54 +81,20 @@ mod tests {
     use super::*;
 
     fn arguments(command: &str, language: Option<&str>) -> Vec<String> {
-        let options = TranscribeOptions {
-            model: Some("{channels}".to_owned()),
-            language: language.map(str::to_owned),
-        };
-        CommandLine::parse(command)
-            .expect(command)
-            .arguments(Some("/proc/7/fd/9"), 2, &options)
+        let options = TranscribeOptions { model: Some("{channels}".to_owned()), language: language.map(str::to_owned) };
+        CommandLine::parse(command).expect(command).arguments(Some("/proc/7/fd/9"), 2, &options)
     }
 
     #[test]
     fn words_are_split_as_a_shell_splits_them() {
-        let words = arguments(
-            r#"recognise 'two words' "a \"quote\"" back\ slash $HOME '' | tee"#,
-            None,
-        );
-        assert_eq!(
-            words,
-            [
-                "recognise",
-                "two words",
-                "a \"quote\"",
-                "back slash",
-                "$HOME",
-                "",
-                "|",
-                "tee"
-            ]
-        );
+        let words = arguments(r#"recognise 'two words' "a \"quote\"" back\ slash $HOME '' | tee"#, None);
+        assert_eq!(words, ["recognise", "two words", "a \"quote\"", "back slash", "$HOME", "", "|", "tee"]);
     }
 
     #[test]
     fn placeholders_are_replaced_within_words() {
-        let words = arguments(
-            "recognise --in={audio} -c {channels} -l {language} awk{print}",
-            Some("en"),
-        );
-        assert_eq!(
-            words,
-            [
-                "recognise",
-                "--in=/proc/7/fd/9",
-                "-c",
-                "2",
-                "-l",
-                "en",
-                "awk{print}"
-            ]
-        );
+        let words = arguments("recognise --in={audio} -c {channels} -l {language} awk{print}", Some("en"));
+        assert_eq!(words, ["recognise", "--in=/proc/7/fd/9", "-c", "2", "-l", "en", "awk{print}"]);
     }
 
     #[test]
@@ -163,10 +104,7 @@ mod tests {
 
     #[test]
     fn value_that_looks_like_a_placeholder_stays() {
-        assert_eq!(
-            arguments("recognise {model}", None),
-            ["recognise", "{channels}"]
-        );
+        assert_eq!(arguments("recognise {model}", None), ["recognise", "{channels}"]);
     }
 
     #[test]

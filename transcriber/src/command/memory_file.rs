@@ -16,12 +16,9 @@ pub(super) struct MemoryFile(File);
 
 impl MemoryFile {
     /// Holds the whole of `body`.
-    pub(super) async fn of(
-        mut body: BoxStream<'static, io::Result<Bytes>>,
-    ) -> Result<Self, TranscriberError> {
+    pub(super) async fn of(mut body: BoxStream<'static, io::Result<Bytes>>) -> Result<Self, TranscriberError> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let mut file =
-            File::from(memfd_create("recording", flags).map_err(|error| no_memory(error.into()))?);
+        let mut file = File::from(memfd_create("recording", flags).map_err(|error| no_memory(error.into()))?);
         while let Some(chunk) = body.try_next().await.map_err(media_broke_off)? {
             // A copy in memory: it blocks on nothing.
             file.write_all(&chunk).map_err(no_memory)?;
@@ -39,18 +36,10 @@ impl MemoryFile {
 }
 
 fn no_memory(error: io::Error) -> TranscriberError {
-    TranscriberError::new(
-        FaultKind::Transient,
-        "there is no memory for the recording's media",
-    )
-    .with_source(error)
+    TranscriberError::new(FaultKind::Transient, "there is no memory for the recording's media").with_source(error)
 }
 
 /// The stream the media comes from failed.
 pub(super) fn media_broke_off(error: io::Error) -> TranscriberError {
-    TranscriberError::new(
-        FaultKind::Transient,
-        "the recording's media could not be read to its end",
-    )
-    .with_source(error)
+    TranscriberError::new(FaultKind::Transient, "the recording's media could not be read to its end").with_source(error)
 }

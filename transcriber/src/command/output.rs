@@ -20,29 +20,17 @@ pub(super) fn transcription(
     if !finished.status.success() {
         return Err(failure(&finished));
     }
-    let printed = std::str::from_utf8(&finished.stdout)
-        .map_err(|_| unusable("text that is not UTF-8"))?
-        .trim();
+    let printed = std::str::from_utf8(&finished.stdout).map_err(|_| unusable("text that is not UTF-8"))?.trim();
     let mut made = if printed.starts_with('{') {
         // serde's words may quote what was said, so only the place is told.
         serde_json::from_str(printed).map_err(|error| {
-            unusable(&format!(
-                "JSON that is no transcription (line {} column {})",
-                error.line(),
-                error.column()
-            ))
+            unusable(&format!("JSON that is no transcription (line {} column {})", error.line(), error.column()))
         })?
     } else {
-        Transcription {
-            text: printed.to_owned(),
-            ..Transcription::default()
-        }
+        Transcription { text: printed.to_owned(), ..Transcription::default() }
     };
     if made.model.is_empty() {
-        made.model = options
-            .model
-            .clone()
-            .unwrap_or_else(|| "command".to_owned());
+        made.model = options.model.clone().unwrap_or_else(|| "command".to_owned());
     }
     if made.language.is_empty() {
         made.language = options.language.clone().unwrap_or_default();
@@ -71,29 +59,15 @@ fn failure(finished: &Finished) -> TranscriberError {
 }
 
 fn unusable(what: &str) -> TranscriberError {
-    TranscriberError::new(
-        FaultKind::Rejected,
-        format!("the transcription command printed {what}"),
-    )
+    TranscriberError::new(FaultKind::Rejected, format!("the transcription command printed {what}"))
 }
 
 /// The last lines of standard error; a line that repeats one of standard output is left out.
 fn excerpt(stderr_end: &[u8], stdout: &[u8]) -> String {
-    let (stderr, stdout) = (
-        String::from_utf8_lossy(stderr_end),
-        String::from_utf8_lossy(stdout),
-    );
-    let said: Vec<&str> = stdout
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let (stderr, stdout) = (String::from_utf8_lossy(stderr_end), String::from_utf8_lossy(stdout));
+    let said: Vec<&str> = stdout.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let repeats = |line: &str| said.iter().any(|said| line.contains(said));
-    let lines: Vec<&str> = stderr
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !repeats(line))
-        .collect();
+    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !repeats(line)).collect();
     let last = lines[lines.len().saturating_sub(EXCERPT_LINES)..].join(" | ");
     let printable = last.chars().map(|c| if c.is_control() { ' ' } else { c });
     printable.take(EXCERPT_CHARS).collect()

@@ -21,12 +21,7 @@ const STDERR_BYTES_KEPT: usize = 4 << 10;
 const READ_BYTES: usize = 64 << 10;
 
 /// Settings of the service that hold secrets, which the program has no use for.
-const WITHHELD: [&str; 4] = [
-    "DATABASE_URL",
-    "QUEUE_URL",
-    "DELIVERY_WEBHOOK_SECRET",
-    "TRANSCRIPTION_WEBHOOK_SECRET",
-];
+const WITHHELD: [&str; 4] = ["DATABASE_URL", "QUEUE_URL", "DELIVERY_WEBHOOK_SECRET", "TRANSCRIPTION_WEBHOOK_SECRET"];
 const WITHHELD_PREFIX: &str = "TWILIO_";
 
 /// What the program finds on its standard input.
@@ -54,22 +49,12 @@ pub(super) async fn run(arguments: &[String], input: Input) -> Result<Finished, 
         future::try_join3(feed(stdin, input), read_bounded(stdout), read_end(stderr)).await?;
     let status = child.wait().await.map_err(lost)?;
     group.is_over();
-    Ok(Finished {
-        status,
-        stdout,
-        stderr_end,
-    })
+    Ok(Finished { status, stdout, stderr_end })
 }
 
 fn spawn(arguments: &[String], input: &Input) -> Result<Child, TranscriberError> {
-    let (program, arguments) = arguments
-        .split_first()
-        .expect("a command line has a program");
-    let stdin = if matches!(input, Input::Nothing) {
-        Stdio::null()
-    } else {
-        Stdio::piped()
-    };
+    let (program, arguments) = arguments.split_first().expect("a command line has a program");
+    let stdin = if matches!(input, Input::Nothing) { Stdio::null() } else { Stdio::piped() };
     Command::new(program)
         .args(arguments)
         .env_clear()
@@ -106,16 +91,9 @@ async fn feed(stdin: Option<ChildStdin>, input: Input) -> Result<(), Transcriber
 async fn read_bounded(mut pipe: impl AsyncRead + Unpin) -> Result<Vec<u8>, TranscriberError> {
     let mut bytes = Vec::new();
     let most = STDOUT_BYTES_MAX as u64 + 1;
-    (&mut pipe)
-        .take(most)
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(lost)?;
+    (&mut pipe).take(most).read_to_end(&mut bytes).await.map_err(lost)?;
     if bytes.len() > STDOUT_BYTES_MAX {
-        let message = format!(
-            "the transcription command printed more than {} MiB",
-            STDOUT_BYTES_MAX >> 20
-        );
+        let message = format!("the transcription command printed more than {} MiB", STDOUT_BYTES_MAX >> 20);
         return Err(TranscriberError::new(FaultKind::Rejected, message));
     }
     Ok(bytes)
@@ -138,27 +116,19 @@ async fn read_end(mut pipe: impl AsyncRead + Unpin) -> Result<Vec<u8>, Transcrib
 
 fn not_started(program: &str, error: io::Error) -> TranscriberError {
     match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory | io::ErrorKind::ResourceBusy => {
-            lost(error)
-        }
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory | io::ErrorKind::ResourceBusy => lost(error),
         _ => misconfigured(format!("names {program}, which can't be run")).with_source(error),
     }
 }
 
 fn lost(error: io::Error) -> TranscriberError {
-    TranscriberError::new(
-        FaultKind::Transient,
-        "the transcription command could not be run to its end",
-    )
-    .with_source(error)
+    TranscriberError::new(FaultKind::Transient, "the transcription command could not be run to its end")
+        .with_source(error)
 }
 
 /// The error of a run that was given up after `limit`.
 pub(super) fn timed_out(limit: Duration) -> TranscriberError {
-    let message = format!(
-        "the transcription command did not end within {} s",
-        limit.as_secs()
-    );
+    let message = format!("the transcription command did not end within {} s", limit.as_secs());
     TranscriberError::new(FaultKind::Transient, message)
 }
 

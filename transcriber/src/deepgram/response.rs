@@ -76,12 +76,7 @@ struct HeardWord {
 
 impl Response {
     /// `model` and `language` are what was asked for; `seconds` the media's length where Deepgram does not say.
-    pub(super) fn into_transcription(
-        self,
-        model: &str,
-        language: Option<&str>,
-        seconds: f64,
-    ) -> Transcription {
+    pub(super) fn into_transcription(self, model: &str, language: Option<&str>, seconds: f64) -> Transcription {
         let Self { metadata, results } = self;
         let is_multichannel = results.channels.len() > 1;
         let mut transcription = Transcription {
@@ -91,10 +86,7 @@ impl Response {
             ..Transcription::default()
         };
         transcription.utterances = match results.utterances {
-            Some(heard) => heard
-                .into_iter()
-                .map(|said| said.into_utterance(is_multichannel))
-                .collect(),
+            Some(heard) => heard.into_iter().map(|said| said.into_utterance(is_multichannel)).collect(),
             None => whole_channels(results.channels, transcription.duration_seconds),
         };
         transcription.tidied()
@@ -109,9 +101,7 @@ impl Metadata {
         if archs.is_empty() || archs.iter().any(|arch| asked.starts_with(arch)) {
             return asked.to_owned();
         }
-        models()
-            .find_map(|model| model.name.clone())
-            .unwrap_or_else(|| archs[0].to_owned())
+        models().find_map(|model| model.name.clone()).unwrap_or_else(|| archs[0].to_owned())
     }
 }
 
@@ -121,16 +111,11 @@ impl Results {
         if let Some(asked) = asked.filter(|asked| *asked != "multi") {
             return asked.to_owned();
         }
-        let most_said = self
-            .channels
-            .iter()
-            .max_by_key(|channel| channel.best().map_or(0, |best| best.transcript.len()));
+        let most_said =
+            self.channels.iter().max_by_key(|channel| channel.best().map_or(0, |best| best.transcript.len()));
         most_said
             .and_then(|channel| {
-                channel
-                    .detected_language
-                    .clone()
-                    .or_else(|| channel.best()?.languages.first().cloned())
+                channel.detected_language.clone().or_else(|| channel.best()?.languages.first().cloned())
             })
             .unwrap_or_default()
     }
@@ -144,11 +129,7 @@ impl Channel {
 
 impl HeardUtterance {
     fn into_utterance(self, is_multichannel: bool) -> Utterance {
-        let speaker = if is_multichannel {
-            self.channel
-        } else {
-            self.speaker.unwrap_or(0)
-        };
+        let speaker = if is_multichannel { self.channel } else { self.speaker.unwrap_or(0) };
         Utterance {
             start: self.start,
             end: self.end,
@@ -163,9 +144,7 @@ impl HeardUtterance {
 
 /// One utterance a channel, for a server that knows no utterances.
 fn whole_channels(channels: Vec<Channel>, seconds: f64) -> Vec<Utterance> {
-    let best = channels
-        .into_iter()
-        .map(|channel| channel.alternatives.into_iter().next().unwrap_or_default());
+    let best = channels.into_iter().map(|channel| channel.alternatives.into_iter().next().unwrap_or_default());
     let utterance = |(channel, best): (usize, Alternative)| Utterance {
         start: best.words.first().map_or(0.0, |word| word.start),
         end: best.words.last().map_or(seconds, |word| word.end),
@@ -181,11 +160,6 @@ fn whole_channels(channels: Vec<Channel>, seconds: f64) -> Vec<Utterance> {
 impl From<HeardWord> for Word {
     fn from(heard: HeardWord) -> Self {
         let word = heard.punctuated_word.unwrap_or(heard.word);
-        Word {
-            start: heard.start,
-            end: heard.end,
-            word,
-            confidence: heard.confidence,
-        }
+        Word { start: heard.start, end: heard.end, word, confidence: heard.confidence }
     }
 }

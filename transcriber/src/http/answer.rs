@@ -19,19 +19,12 @@ pub(crate) struct Answer {
 impl Answer {
     /// The provider's own word for what is wrong: Deepgram's `err_code` or `category`, OpenAI's `error.code` or `type`.
     pub(crate) fn code(&self) -> Option<String> {
-        self.first_text(&["/err_code", "/category", "/error/code", "/error/type"])
-            .filter(|code| is_token(code))
+        self.first_text(&["/err_code", "/category", "/error/code", "/error/type"]).filter(|code| is_token(code))
     }
 
     /// The provider's sentence about what is wrong; `detail` is what FastAPI servers write.
     pub(crate) fn explanation(&self) -> Option<String> {
-        self.first_text(&[
-            "/err_msg",
-            "/message",
-            "/error/message",
-            "/error",
-            "/detail",
-        ])
+        self.first_text(&["/err_msg", "/message", "/error/message", "/error", "/detail"])
     }
 
     /// How long the service asks to be left alone.
@@ -40,21 +33,13 @@ impl Answer {
     }
 
     pub(super) fn request_id(&self) -> Option<String> {
-        let id = ["dg-request-id", "x-request-id"]
-            .iter()
-            .find_map(|name| self.headers.get(*name))?;
-        id.to_str()
-            .ok()
-            .filter(|id| is_token(id))
-            .map(str::to_owned)
+        let id = ["dg-request-id", "x-request-id"].iter().find_map(|name| self.headers.get(*name))?;
+        id.to_str().ok().filter(|id| is_token(id)).map(str::to_owned)
     }
 
     fn first_text(&self, pointers: &[&str]) -> Option<String> {
         let body: Value = serde_json::from_slice(&self.body).ok()?;
-        pointers
-            .iter()
-            .find_map(|pointer| body.pointer(pointer)?.as_str())
-            .map(str::to_owned)
+        pointers.iter().find_map(|pointer| body.pointer(pointer)?.as_str()).map(str::to_owned)
     }
 }
 

@@ -23,9 +23,5 @@ pub(super) fn tag(name: &str) -> String {
             return tag.to_owned();
         }
     }
-    if lower.starts_with("haitian") {
-        "ht".to_owned()
-    } else {
-        name.to_owned()
-    }
+    if lower.starts_with("haitian") { "ht".to_owned() } else { name.to_owned() }
 }

@@ -54,29 +54,15 @@ struct HeardWord {
 
 impl Response {
     /// `model` and `language` are what was asked for; `seconds` the media's length where the server does not say.
-    pub(super) fn into_transcription(
-        self,
-        model: &str,
-        language: Option<&str>,
-        seconds: f64,
-    ) -> Transcription {
-        let language = language
-            .map(str::to_owned)
-            .or_else(|| self.language_heard());
+    pub(super) fn into_transcription(self, model: &str, language: Option<&str>, seconds: f64) -> Transcription {
+        let language = language.map(str::to_owned).or_else(|| self.language_heard());
         let told_seconds = self.duration.or(self.usage.and_then(|usage| usage.seconds));
         let segments = self.segments.unwrap_or_default();
         let segment_count = segments.len();
-        let mut spoken: Vec<Segment> = segments
-            .into_iter()
-            .filter(|segment| !segment.is_silence())
-            .collect();
+        let mut spoken: Vec<Segment> = segments.into_iter().filter(|segment| !segment.is_silence()).collect();
         share_out(self.words.unwrap_or_default(), &mut spoken);
         // Text that holds what was invented over silence is made anew from the segments that are left.
-        let text = if spoken.len() < segment_count {
-            String::new()
-        } else {
-            self.text
-        };
+        let text = if spoken.len() < segment_count { String::new() } else { self.text };
         Transcription {
             model: model.to_owned(),
             language: language.unwrap_or_default(),
@@ -88,22 +74,15 @@ impl Response {
     }
 
     fn language_heard(&self) -> Option<String> {
-        let named = self
-            .language
-            .as_deref()
-            .filter(|name| !name.is_empty())
-            .map(language::tag);
+        let named = self.language.as_deref().filter(|name| !name.is_empty()).map(language::tag);
         named.or_else(|| Some(self.languages.as_ref()?.first()?.code.clone()))
     }
 }
 
 impl Segment {
     fn is_silence(&self) -> bool {
-        self.no_speech_prob
-            .is_some_and(|probability| probability > NO_SPEECH_PROBABILITY)
-            && self
-                .avg_logprob
-                .is_some_and(|log_probability| log_probability < UNSURE_LOG_PROBABILITY)
+        self.no_speech_prob.is_some_and(|probability| probability > NO_SPEECH_PROBABILITY)
+            && self.avg_logprob.is_some_and(|log_probability| log_probability < UNSURE_LOG_PROBABILITY)
     }
 }
 
@@ -114,10 +93,7 @@ fn share_out(words: Vec<HeardWord>, segments: &mut [Segment]) {
     };
     for word in words {
         let middle = f64::midpoint(word.start, word.end);
-        let index = segments
-            .iter()
-            .position(|segment| middle < segment.end)
-            .unwrap_or(last);
+        let index = segments.iter().position(|segment| middle < segment.end).unwrap_or(last);
         segments[index].words.get_or_insert_default().push(word);
     }
 }
@@ -130,9 +106,7 @@ impl From<Segment> for Utterance {
             end: segment.end,
             channel: 0,
             speaker: segment.speaker.unwrap_or_default(),
-            confidence: segment
-                .avg_logprob
-                .map(|log_probability| log_probability.exp().clamp(0.0, 1.0)),
+            confidence: segment.avg_logprob.map(|log_probability| log_probability.exp().clamp(0.0, 1.0)),
             text: segment.text,
             words: words.into_iter().map(Word::from).collect(),
         }
@@ -142,12 +116,7 @@ impl From<Segment> for Utterance {
 impl From<HeardWord> for Word {
     fn from(heard: HeardWord) -> Self {
         let word = heard.word.trim().to_owned();
-        Word {
-            start: heard.start,
-            end: heard.end,
-            word,
-            confidence: heard.probability,
-        }
+        Word { start: heard.start, end: heard.end, word, confidence: heard.probability }
     }
 }
 

@@ -1,64 +1,33 @@
 //! The `command` provider: what is made of what the program prints.
 
-use callvault_transcriber::{
-    Command, CommandConfig, FaultKind, Transcriber, TranscriberError, Transcription,
-};
+use callvault_transcriber::{Command, CommandConfig, FaultKind, Transcriber, TranscriberError, Transcription};
 
 use crate::harness::{MINUTE, media, options, shown};
 
 /// Runs a program that prints `printed`: the media itself, by way of `cat`.
 async fn printed(printed: &'static [u8]) -> Result<Transcription, TranscriberError> {
-    let cat = Command::new(CommandConfig {
-        command: "cat".to_owned(),
-        timeout: MINUTE,
-    })
-    .unwrap();
-    cat.transcribe(media(1, &[printed]), &options(None, Some("en")))
-        .await
+    let cat = Command::new(CommandConfig { command: "cat".to_owned(), timeout: MINUTE }).unwrap();
+    cat.transcribe(media(1, &[printed]), &options(None, Some("en"))).await
 }
 
 async fn failed(script: &str) -> TranscriberError {
     let command = format!("sh -c '{script}'");
-    let shell = Command::new(CommandConfig {
-        command,
-        timeout: MINUTE,
-    })
-    .unwrap();
-    shell
-        .transcribe(media(1, &[]), &options(None, None))
-        .await
-        .unwrap_err()
+    let shell = Command::new(CommandConfig { command, timeout: MINUTE }).unwrap();
+    shell.transcribe(media(1, &[]), &options(None, None)).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn text_is_one_utterance_as_long_as_the_recording() {
     let made = printed(b"\n hello there \n").await.unwrap();
-    assert_eq!(
-        (
-            made.text.as_str(),
-            made.language.as_str(),
-            made.model.as_str()
-        ),
-        ("hello there", "en", "command")
-    );
+    assert_eq!((made.text.as_str(), made.language.as_str(), made.model.as_str()), ("hello there", "en", "command"));
     let said = &made.utterances[0];
-    assert_eq!(
-        (said.start, said.end, said.text.as_str()),
-        (0.0, 12.0, "hello there")
-    );
+    assert_eq!((said.start, said.end, said.text.as_str()), (0.0, 12.0, "hello there"));
 }
 
 #[tokio::test]
 async fn nothing_printed_means_that_nobody_spoke() {
     let made = printed(b" \n").await.unwrap();
-    assert_eq!(
-        (
-            made.text.as_str(),
-            made.utterances.len(),
-            made.duration_seconds
-        ),
-        ("", 0, 12.0)
-    );
+    assert_eq!((made.text.as_str(), made.utterances.len(), made.duration_seconds), ("", 0, 12.0));
 }
 
 #[tokio::test]
@@ -70,30 +39,15 @@ async fn json_is_taken_with_all_it_says() {
     )
     .await
     .unwrap();
-    assert_eq!(
-        (
-            made.model.as_str(),
-            made.language.as_str(),
-            made.duration_seconds
-        ),
-        ("small", "de", 3.5)
-    );
+    assert_eq!((made.model.as_str(), made.language.as_str(), made.duration_seconds), ("small", "de", 3.5));
     assert_eq!(made.text, "hallo\nja");
-    let voices: Vec<_> = made
-        .utterances
-        .iter()
-        .map(|said| (said.channel, said.speaker.as_str()))
-        .collect();
+    let voices: Vec<_> = made.utterances.iter().map(|said| (said.channel, said.speaker.as_str())).collect();
     assert_eq!(voices, [(0, "0"), (1, "B")]);
 }
 
 #[tokio::test]
 async fn output_that_is_no_transcription_is_rejected_without_being_quoted() {
-    for bytes in [
-        &b"{\"text\": [\"my card\"]}"[..],
-        b"{my card number",
-        b"my card \xff\xfe",
-    ] {
+    for bytes in [&b"{\"text\": [\"my card\"]}"[..], b"{my card number", b"my card \xff\xfe"] {
         let error = printed(bytes).await.unwrap_err();
         assert_eq!(error.kind, FaultKind::Rejected);
         assert!(!shown(&error).contains("card"), "{}", shown(&error));
@@ -110,21 +64,13 @@ async fn output_without_end_is_cut_off() {
 #[tokio::test]
 async fn end_of_standard_error_is_told() {
     let error = failed("seq 1 100000 >&2; printf \"no\\tmodel\\n\" >&2; exit 1").await;
-    assert_eq!(
-        error.to_string(),
-        "the transcription command ended with code 1: 99999 | 100000 | no model"
-    );
+    assert_eq!(error.to_string(), "the transcription command ended with code 1: 99999 | 100000 | no model");
 }
 
 #[tokio::test]
 async fn line_of_standard_error_that_repeats_what_was_said_is_left_out() {
-    let error =
-        failed("echo my card number; echo 00:01 my card number >&2; echo no memory >&2; exit 75")
-            .await;
-    assert_eq!(
-        error.to_string(),
-        "the transcription command ended with code 75: no memory"
-    );
+    let error = failed("echo my card number; echo 00:01 my card number >&2; echo no memory >&2; exit 75").await;
+    assert_eq!(error.to_string(), "the transcription command ended with code 75: no memory");
 }
 
 #[tokio::test]

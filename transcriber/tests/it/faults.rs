@@ -20,12 +20,7 @@ use crate::harness::{self, Answer, Headers, MINUTE, Server, broken_media, media,
 const KEY: &str = "dg-4f5e6d7c8b9a";
 
 fn deepgram(api_url: &Url, timeout: Duration) -> Deepgram {
-    Deepgram::new(DeepgramConfig {
-        api_url: api_url.clone(),
-        api_key: KEY.into(),
-        timeout,
-    })
-    .unwrap()
+    Deepgram::new(DeepgramConfig { api_url: api_url.clone(), api_key: KEY.into(), timeout }).unwrap()
 }
 
 async fn error_of(answer: Answer) -> TranscriberError {
@@ -34,10 +29,7 @@ async fn error_of(answer: Answer) -> TranscriberError {
 }
 
 async fn error_at(url: &Url, media: Media) -> TranscriberError {
-    deepgram(url, MINUTE)
-        .transcribe(media, &options(None, None))
-        .await
-        .unwrap_err()
+    deepgram(url, MINUTE).transcribe(media, &options(None, None)).await.unwrap_err()
 }
 
 /// A server that says `answer`, byte for byte, to whatever comes, and hangs up.
@@ -85,12 +77,7 @@ async fn status_decides_the_kind() {
 async fn explanation_and_request_id_are_told() {
     // Deepgram's errors page: https://developers.deepgram.com/docs/errors
     let body = r#"{"err_code": "Bad Request", "err_msg": "Bad Request: failed to process audio: corrupt or unsupported data"}"#;
-    let error = error_of(harness::with_headers(
-        400,
-        &[("dg-request-id", "5f0a3c64-0d4b")],
-        body,
-    ))
-    .await;
+    let error = error_of(harness::with_headers(400, &[("dg-request-id", "5f0a3c64-0d4b")], body)).await;
     assert_eq!(
         error.to_string(),
         "Deepgram answered 400 Bad Request (Bad Request; Bad Request: failed to process audio: corrupt or \
@@ -101,12 +88,7 @@ async fn explanation_and_request_id_are_told() {
 #[tokio::test]
 async fn too_large_a_recording_says_what_to_do() {
     let error = error_of(harness::status(413, "")).await;
-    assert!(
-        error
-            .to_string()
-            .contains("archive as mp3, or use another provider"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("archive as mp3, or use another provider"), "{error}");
 }
 
 #[tokio::test]
@@ -117,32 +99,20 @@ async fn retry_after_is_read_in_both_forms_and_clamped() {
         (&[("retry-after", "17")], Some(17)),
         (&[("retry-after", "0")], Some(1)),
         (&[("retry-after", "86400")], Some(3600)),
-        (
-            &[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), DATE],
-            Some(30),
-        ),
-        (
-            &[("retry-after", "Sunday, 06-Nov-94 08:49:37 GMT"), DATE],
-            Some(30),
-        ),
+        (&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), DATE], Some(30)),
+        (&[("retry-after", "Sunday, 06-Nov-94 08:49:37 GMT"), DATE], Some(30)),
         (&[("retry-after", "soon")], None),
         (&[], None),
     ];
     for (headers, secs) in cases {
         let error = error_of(harness::with_headers(429, headers, "{}")).await;
-        assert_eq!(
-            error.retry_after,
-            secs.map(Duration::from_secs),
-            "{headers:?}"
-        );
+        assert_eq!(error.retry_after, secs.map(Duration::from_secs), "{headers:?}");
     }
 }
 
 #[tokio::test]
 async fn key_is_in_no_error() {
-    let quoted = format!(
-        r#"{{"err_code": "INVALID_AUTH", "err_msg": "Incorrect API key provided: {KEY}"}}"#
-    );
+    let quoted = format!(r#"{{"err_code": "INVALID_AUTH", "err_msg": "Incorrect API key provided: {KEY}"}}"#);
     for status in [400, 401, 403, 500] {
         let error = shown(&error_of(harness::status(status, quoted.clone())).await);
         assert!(!error.contains(KEY), "{error}");
@@ -158,10 +128,7 @@ async fn explanation_of_a_refused_key_is_not_told() {
     // OpenAI quotes the ends of a key it refuses.
     let masked = r#"{"error": {"message": "Incorrect API key provided: dg-4f*****8b9a", "code": "invalid_api_key"}}"#;
     let error = shown(&error_of(harness::status(401, masked)).await);
-    assert!(
-        error.contains("invalid_api_key") && !error.contains("dg-4f"),
-        "{error}"
-    );
+    assert!(error.contains("invalid_api_key") && !error.contains("dg-4f"), "{error}");
 }
 
 #[tokio::test]
@@ -172,10 +139,7 @@ async fn redirect_is_not_followed() {
     let server = Server::with(Router::new().fallback(redirect)).await;
     let error = error_at(&server.url, media(1, &[b"RIFF"])).await;
     assert_eq!(error.kind, Unauthorized, "{error}");
-    assert!(
-        elsewhere.requests().is_empty(),
-        "the other host heard of it"
-    );
+    assert!(elsewhere.requests().is_empty(), "the other host heard of it");
 }
 
 #[tokio::test]
@@ -199,18 +163,12 @@ async fn peer_that_can_not_be_reached_is_transient() {
         Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap()
     };
     let error = error_at(&nobody, media(1, &[b"RIFF"])).await;
-    assert_eq!(
-        (error.kind, error.to_string().as_str()),
-        (Transient, "Deepgram can't be reached")
-    );
+    assert_eq!((error.kind, error.to_string().as_str()), (Transient, "Deepgram can't be reached"));
 }
 
 #[tokio::test]
 async fn peer_that_hangs_up_is_transient() {
-    for answer in [
-        "",
-        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"results\":",
-    ] {
+    for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"results\":"] {
         let error = error_at(&raw_server(answer).await, media(1, &[b"RIFF"])).await;
         assert_eq!(error.kind, Transient, "{answer:?}");
     }
@@ -219,27 +177,18 @@ async fn peer_that_hangs_up_is_transient() {
 #[tokio::test]
 async fn peer_that_says_nothing_is_given_up_after_the_time_limit() {
     let server = Server::with(Router::new().fallback(std::future::pending::<StatusCode>)).await;
-    let short = Media {
-        duration_secs: Some(0.001),
-        ..media(1, &[b"RIFF"])
-    };
-    let error = deepgram(&server.url, Duration::from_millis(50))
-        .transcribe(short, &options(None, None))
-        .await
-        .unwrap_err();
+    let short = Media { duration_secs: Some(0.001), ..media(1, &[b"RIFF"]) };
+    let error =
+        deepgram(&server.url, Duration::from_millis(50)).transcribe(short, &options(None, None)).await.unwrap_err();
     assert_eq!(error.kind, Transient);
-    assert!(
-        error.to_string().contains("did not answer within"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("did not answer within"), "{error}");
 }
 
 #[tokio::test]
 async fn answer_without_end_is_cut_off() {
     let endless = || async {
         let chunk = Bytes::from(vec![b' '; 1 << 20]);
-        Body::from_stream(stream::repeat(chunk).map(Ok::<_, std::convert::Infallible>))
-            .into_response()
+        Body::from_stream(stream::repeat(chunk).map(Ok::<_, std::convert::Infallible>)).into_response()
     };
     let server = Server::with(Router::new().fallback(endless)).await;
     let error = error_at(&server.url, media(1, &[b"RIFF"])).await;
@@ -265,14 +214,8 @@ async fn media_that_breaks_off_is_transient_and_never_taken_for_whole() {
         }
     };
     let server = Server::with(Router::new().fallback(answer)).await;
-    let shorter = Media {
-        bytes: 5,
-        ..media(1, &[b"RIFF"])
-    };
-    let longer = Media {
-        bytes: 3,
-        ..media(1, &[b"RIFF"])
-    };
+    let shorter = Media { bytes: 5, ..media(1, &[b"RIFF"]) };
+    let longer = Media { bytes: 3, ..media(1, &[b"RIFF"]) };
     for media in [broken_media(), shorter, longer] {
         let error = error_at(&server.url, media).await;
         assert_eq!(error.kind, Transient, "{error}");
@@ -296,16 +239,7 @@ async fn media_streams_through() {
         first.await.unwrap();
         Ok(Bytes::from_static(b"second"))
     });
-    let body = stream::iter([Ok(Bytes::from_static(b"first"))])
-        .chain(second)
-        .boxed();
-    let media = Media {
-        bytes: 11,
-        body,
-        ..media(1, &[])
-    };
-    deepgram(&server.url, MINUTE)
-        .transcribe(media, &options(None, None))
-        .await
-        .unwrap();
+    let body = stream::iter([Ok(Bytes::from_static(b"first"))]).chain(second).boxed();
+    let media = Media { bytes: 11, body, ..media(1, &[]) };
+    deepgram(&server.url, MINUTE).transcribe(media, &options(None, None)).await.unwrap();
 }

@@ -31,9 +31,7 @@ pub(crate) struct Recorded {
 
 impl Recorded {
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// Query parameters, sorted.
@@ -48,17 +46,11 @@ impl Recorded {
     pub(crate) async fn form(&self) -> Vec<(String, String, String, Bytes)> {
         let mut request = Request::new(Body::from(self.body.clone()));
         *request.headers_mut() = self.headers.clone();
-        let mut form = Multipart::from_request(request, &())
-            .await
-            .expect("a multipart form");
+        let mut form = Multipart::from_request(request, &()).await.expect("a multipart form");
         let mut fields = Vec::new();
         while let Some(field) = form.next_field().await.expect("a whole field") {
             let own = |text: Option<&str>| text.unwrap_or_default().to_owned();
-            let (name, file_name, kind) = (
-                own(field.name()),
-                own(field.file_name()),
-                own(field.content_type()),
-            );
+            let (name, file_name, kind) = (own(field.name()), own(field.file_name()), own(field.content_type()));
             fields.push((name, file_name, kind, field.bytes().await.unwrap()));
         }
         fields.sort();
@@ -105,26 +97,14 @@ struct Shared {
 impl Server {
     /// Answers each request, once it has its whole body, with the next of `answers`.
     pub(crate) async fn start(answers: Vec<Answer>) -> Server {
-        let shared = Arc::new(Shared {
-            answers: Mutex::new(answers.into()),
-            requests: Mutex::default(),
-        });
-        let router = Router::new()
-            .fallback(record)
-            .with_state(Arc::clone(&shared));
+        let shared = Arc::new(Shared { answers: Mutex::new(answers.into()), requests: Mutex::default() });
+        let router = Router::new().fallback(record).with_state(Arc::clone(&shared));
         Self::serve(router, shared).await
     }
 
     /// Answers as `router` does; nothing is recorded.
     pub(crate) async fn with(router: Router) -> Server {
-        Self::serve(
-            router,
-            Arc::new(Shared {
-                answers: Mutex::default(),
-                requests: Mutex::default(),
-            }),
-        )
-        .await
+        Self::serve(router, Arc::new(Shared { answers: Mutex::default(), requests: Mutex::default() })).await
     }
 
     async fn serve(router: Router, shared: Arc<Shared>) -> Server {
@@ -156,19 +136,9 @@ async fn record(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let recorded = Recorded {
-        method: head.method,
-        uri: head.uri,
-        headers: head.headers,
-        body,
-    };
+    let recorded = Recorded { method: head.method, uri: head.uri, headers: head.headers, body };
     shared.requests.lock().unwrap().push(recorded);
-    let answer = shared
-        .answers
-        .lock()
-        .unwrap()
-        .pop_front()
-        .expect("an answer for every request");
+    let answer = shared.answers.lock().unwrap().pop_front().expect("an answer for every request");
     answer()
 }
 
@@ -177,26 +147,14 @@ pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 /// Media of these chunks, all declared right.
 pub(crate) fn media(channels: u8, chunks: &[&'static [u8]]) -> Media {
     let bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-    let chunks: Vec<io::Result<Bytes>> = chunks
-        .iter()
-        .map(|chunk| Ok(Bytes::from_static(chunk)))
-        .collect();
+    let chunks: Vec<io::Result<Bytes>> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk))).collect();
     let body = stream::iter(chunks).boxed();
-    Media {
-        format: MediaFormat::Wav,
-        channels,
-        bytes,
-        duration_secs: Some(12.0),
-        body,
-    }
+    Media { format: MediaFormat::Wav, channels, bytes, duration_secs: Some(12.0), body }
 }
 
 /// Media whose source breaks after its first chunk.
 pub(crate) fn broken_media() -> Media {
-    let chunks = [
-        Ok(Bytes::from_static(b"RIFF")),
-        Err(io::Error::other("the vault's object is damaged")),
-    ];
+    let chunks = [Ok(Bytes::from_static(b"RIFF")), Err(io::Error::other("the vault's object is damaged"))];
     Media {
         format: MediaFormat::Wav,
         channels: 1,
@@ -207,10 +165,7 @@ pub(crate) fn broken_media() -> Media {
 }
 
 pub(crate) fn options(model: Option<&str>, language: Option<&str>) -> TranscribeOptions {
-    TranscribeOptions {
-        model: model.map(str::to_owned),
-        language: language.map(str::to_owned),
-    }
+    TranscribeOptions { model: model.map(str::to_owned), language: language.map(str::to_owned) }
 }
 
 /// All an error can show: itself, its sources, its Debug.
@@ -226,9 +181,7 @@ pub(crate) fn shown(error: &TranscriberError) -> String {
 
 /// The file `name` beside the tests.
 pub(crate) fn test_file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/it")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(name)
 }
 
 /// Runs a script of `official/` with the Python of the test tools, `input` on its standard input, and gives the JSON it
@@ -242,19 +195,14 @@ pub(crate) async fn python(script: &str, arguments: &[&str], input: &str) -> ser
         python.display()
     );
     let mut command = Command::new(python);
-    command
-        .arg(test_file("official").join(script))
-        .args(arguments);
+    command.arg(test_file("official").join(script)).args(arguments);
     let printed = run(command, input.as_bytes().to_vec()).await;
     serde_json::from_slice(&printed).expect("JSON from the script")
 }
 
 /// Runs a tool to its end off the runtime's threads; fails with what the tool says.
 pub(crate) async fn run(mut command: Command, input: Vec<u8>) -> Vec<u8> {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let program = command.get_program().to_owned();
     let run = move || -> io::Result<std::process::Output> {
         let mut child = command.spawn()?;
@@ -265,12 +213,7 @@ pub(crate) async fn run(mut command: Command, input: Vec<u8>) -> Vec<u8> {
         output
     };
     let output = tokio::task::spawn_blocking(run).await.unwrap();
-    let output = output
-        .unwrap_or_else(|error| panic!("{program:?} can't be run ({error}): install its package"));
-    assert!(
-        output.status.success(),
-        "{program:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = output.unwrap_or_else(|error| panic!("{program:?} can't be run ({error}): install its package"));
+    assert!(output.status.success(), "{program:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }

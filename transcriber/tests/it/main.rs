@@ -1,9 +1,6 @@
 //! The transcriber's behaviour: its providers at the wire and as processes, its transcripts against outside parsers.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that panics has failed, which is what it should do"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it should do")]
 
 mod command;
 mod command_output;

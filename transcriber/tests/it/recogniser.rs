@@ -34,26 +34,12 @@ async fn pocketsphinx_hears_what_espeak_says() {
         body: stream::iter([Ok(Bytes::from(wav))]).boxed(),
     };
     let command = test_file("recognise.sh").display().to_string();
-    let recogniser = Command::new(CommandConfig {
-        command,
-        timeout: MINUTE,
-    })
-    .unwrap();
-    let made = recogniser
-        .transcribe(media, &options(None, Some("en")))
-        .await
-        .unwrap();
+    let recogniser = Command::new(CommandConfig { command, timeout: MINUTE }).unwrap();
+    let made = recogniser.transcribe(media, &options(None, Some("en"))).await.unwrap();
 
     let expected = ["need", "more", "information", "new", "england"];
-    let heard = expected
-        .iter()
-        .filter(|word| made.text.split_whitespace().any(|said| said == **word))
-        .count();
+    let heard = expected.iter().filter(|word| made.text.split_whitespace().any(|said| said == **word)).count();
     assert!(heard >= 4, "heard {:?}", made.text);
     let said = &made.utterances[0];
-    assert!(
-        said.end > 3.0 && said.end < 6.0,
-        "the sentence takes about four seconds, not {}",
-        said.end
-    );
+    assert!(said.end > 3.0 && said.end < 6.0, "the sentence takes about four seconds, not {}", said.end);
 }

@@ -10,12 +10,7 @@ const GOLDEN: &str = concat!(
 );
 
 fn transcript() -> Transcript {
-    let word = Word {
-        start: 0.42,
-        end: 0.6,
-        word: "thanks".to_owned(),
-        confidence: Some(0.99),
-    };
+    let word = Word { start: 0.42, end: 0.6, word: "thanks".to_owned(), confidence: Some(0.99) };
     let utterance = Utterance {
         start: 0.42,
         end: 3.1,
@@ -49,15 +44,8 @@ fn transcript_reads_what_it_wrote() {
 
 #[test]
 fn conference_has_a_null_call_sid() {
-    let conference = Transcript {
-        call_sid: None,
-        ..transcript()
-    };
-    assert!(
-        serde_json::to_string(&conference)
-            .unwrap()
-            .contains(r#""call_sid":null,"#)
-    );
+    let conference = Transcript { call_sid: None, ..transcript() };
+    assert!(serde_json::to_string(&conference).unwrap().contains(r#""call_sid":null,"#));
 }
 
 #[test]

@@ -43,7 +43,11 @@ fn conference_recording_without_a_call_is_read() {
 
 #[test]
 fn absent_recording_without_duration_keeps_its_error_code() {
-    let params = with(with(with(dial(), "RecordingDuration", None), "RecordingStatus", Some("absent")), "ErrorCode", Some("16101"));
+    let params = with(
+        with(with(dial(), "RecordingDuration", None), "RecordingStatus", Some("absent")),
+        "ErrorCode",
+        Some("16101"),
+    );
     let recording = recording_callback(&params).unwrap();
     assert_eq!((recording.status, recording.error_code), (RecordingStatus::Absent, Some(16101)));
 }
@@ -76,9 +80,14 @@ fn missing_and_malformed_fields_are_named_and_their_values_are_not() {
             assert_eq!(recording_callback(&with(dial(), field, value)).unwrap_err().field, field);
         }
     }
-    for (field, value) in [("AccountSid", "ACx"), ("RecordingSid", "../etc"), ("CallSid", "REx"), ("RecordingChannels", "two"),
-        ("RecordingStartTime", "yesterday"), ("EncryptionDetails", "{}")]
-    {
+    for (field, value) in [
+        ("AccountSid", "ACx"),
+        ("RecordingSid", "../etc"),
+        ("CallSid", "REx"),
+        ("RecordingChannels", "two"),
+        ("RecordingStartTime", "yesterday"),
+        ("EncryptionDetails", "{}"),
+    ] {
         let error = recording_callback(&with(dial(), field, Some(value))).unwrap_err();
         assert_eq!(error.field, field);
         assert!(!error.to_string().contains(value) || value == "{}", "{error}");
