@@ -41,6 +41,7 @@ pub(crate) struct CallbackTarget {
 
 impl State {
     /// The account's time: the system's, or later where it was advanced.
+    #[expect(clippy::disallowed_methods, reason = "the simulated world has a clock of its own, and this is it")]
     pub(crate) fn now(&self) -> DateTime<Utc> {
         Utc::now() + TimeDelta::milliseconds(self.clock_ahead_ms.load(Ordering::Relaxed))
     }
