@@ -36,7 +36,7 @@ pub(crate) async fn serve(config: &Config, listener: TcpListener, shutdown: Canc
         vault = config.recordings_bucket,
         "serving"
     );
-    let watched = Some((catalog.clone(), config.policy));
+    let watched = Some((catalog.clone(), config.policy, config.schedules.retention_every));
     let (_, _, _, served) = tokio::join!(
         dispatcher.run(&Stage::ALL, shutdown.clone()),
         schedules(config, &queue, &catalog, shutdown.clone()),

@@ -60,7 +60,7 @@ fn describe() {
 pub(crate) async fn watch(
     metrics: PrometheusHandle,
     queue: Arc<dyn Queue>,
-    catalog: Option<(Catalog, Policy)>,
+    catalog: Option<(Catalog, Policy, Duration)>,
     shutdown: CancellationToken,
 ) {
     loop {
@@ -74,15 +74,16 @@ pub(crate) async fn watch(
     }
 }
 
-async fn refresh(queue: &dyn Queue, catalog: Option<&(Catalog, Policy)>) -> anyhow::Result<()> {
+async fn refresh(queue: &dyn Queue, catalog: Option<&(Catalog, Policy, Duration)>) -> anyhow::Result<()> {
     for stage in Stage::ALL {
         let depth = queue.depth(stage).await?;
         let waiting = depth.ready + depth.delayed + depth.in_flight;
         metrics::gauge!("callvault_queue_depth", "stage" => stage.as_str()).set(waiting as f64);
         metrics::gauge!("callvault_dead_letters", "stage" => stage.as_str()).set(depth.dead as f64);
     }
-    if let Some((catalog, policy)) = catalog {
-        let overdue = catalog.overdue(policy, Clock::System.now()).await?;
+    if let Some((catalog, policy, sweep_every)) = catalog {
+        // Between two sweeps something is always just past its date: overdue is what two sweeps have not removed.
+        let overdue = catalog.overdue(policy, Clock::System.now() - *sweep_every * 2).await?;
         metrics::gauge!("callvault_retention_overdue").set(overdue as f64);
     }
     Ok(())

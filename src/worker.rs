@@ -18,7 +18,7 @@ pub(crate) async fn run(config: &Config, options: &WorkerOptions) -> anyhow::Res
     stages.sort_unstable();
     stages.dedup();
     tracing::info!(stages = ?stages, queue = config.queue_url, "working");
-    let watched = Some((catalog, config.policy));
+    let watched = Some((catalog, config.policy, config.schedules.retention_every));
     tokio::join!(
         dispatcher.run(&stages, shutdown.clone()),
         telemetry::watch(metrics, Arc::clone(&queue), watched, shutdown),

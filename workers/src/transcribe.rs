@@ -49,7 +49,7 @@ impl Transcribe {
 
     async fn settled(&self, sid: &RecordingSid, version: u32) -> Result<Option<&'static str>, Fault> {
         let row = self.row(sid).await?;
-        if row.status == Status::Deleted || row.is_marked {
+        if row.status == Status::Deleted || row.is_marked || row.transcripts_deleted_at.is_some() {
             return Ok(Some("already deleted"));
         }
         if row.encryption.is_some() {
