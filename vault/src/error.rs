@@ -1,223 +1,132 @@
-//! What can go wrong with a store and with a vault.
+//! What can go wrong with a vault, in the words that decide what to do about it.
 
-use std::error::Error;
-use std::{fmt, io};
+use std::io;
 
-use crate::object_key::ObjectKey;
-
-type BoxError = Box<dyn Error + Send + Sync>;
-
-/// A store operation failed. Its `Display` says what was tried and what to do; the source says why.
-#[derive(Debug, thiserror::Error)]
-#[error("could not {action} {target}: {kind}")]
-pub struct StoreError {
-    kind: StoreErrorKind,
-    action: &'static str,
-    target: String,
-    source: Option<BoxError>,
-}
+use crate::key::ObjectKey;
 
 /// What to do about a [`StoreError`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreErrorKind {
-    /// There is no such object.
-    NotFound,
-    /// No space, or a quota used up. Heals when somebody makes room.
+    /// No space: it may heal.
     Full,
-    /// No permission, a read-only place, or credentials that aren't taken. Somebody must mend it.
+    /// Rights are missing.
     Denied,
-    /// The service asks for fewer requests.
-    Throttled,
-    /// The place can't be reached or broke; it may heal, and the same handle works on when it has.
+    /// There is no such object, or the store itself has vanished.
+    NotFound,
+    /// The store is away or failed: try again.
     Unavailable,
-    /// The body of a put yielded an error or ended wrong; the store is well.
-    Body,
-    /// No store of this build has the URL's scheme.
+    /// The body to be stored broke off: nothing was stored.
+    Source,
+    /// The URL names no store.
     Unsupported,
 }
 
-impl fmt::Display for StoreErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            StoreErrorKind::NotFound => "there is no such object",
-            StoreErrorKind::Full => "no space is left (or the quota is used up): make room, it goes on by itself",
-            StoreErrorKind::Denied => "permission denied: this process must be able to read and write there",
-            StoreErrorKind::Throttled => "the service asks to slow down",
-            StoreErrorKind::Unavailable => "the store is unavailable",
-            StoreErrorKind::Body => "the bytes to write broke off",
-            StoreErrorKind::Unsupported => "this build knows none; expected file:PATH",
-        })
-    }
+/// An object store's operation failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct StoreError {
+    /// What to do about it.
+    pub kind: StoreErrorKind,
+    what: String,
+    #[source]
+    source: Option<io::Error>,
 }
 
 impl StoreError {
-    /// An error without a cause beyond `kind`; `target` is an object's key or a folder, never a secret.
-    pub fn new(kind: StoreErrorKind, action: &'static str, target: impl Into<String>) -> Self {
-        StoreError { kind, action, target: target.into(), source: None }
+    pub(crate) fn new(kind: StoreErrorKind, what: impl Into<String>) -> Self {
+        StoreError { kind, what: what.into(), source: None }
     }
 
-    /// Names what caused it.
-    pub fn with_source(self, source: impl Into<BoxError>) -> Self {
-        StoreError { source: Some(source.into()), ..self }
+    pub(crate) fn not_found(key: &ObjectKey) -> Self {
+        StoreError::new(StoreErrorKind::NotFound, format!("{key}: no such object"))
     }
 
-    /// Puts an error of the file system into words; what is missing is [`StoreErrorKind::NotFound`].
-    pub(crate) fn from_io(action: &'static str, target: impl Into<String>, source: io::Error) -> Self {
-        let kind = match source.kind() {
-            io::ErrorKind::NotFound => StoreErrorKind::NotFound,
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreErrorKind::Full,
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied,
-            _ => StoreErrorKind::Unavailable,
+    pub(crate) fn source_broke(key: &ObjectKey, error: io::Error) -> Self {
+        StoreError {
+            kind: StoreErrorKind::Source,
+            what: format!("{key}: what was to be stored broke off"),
+            source: Some(error),
+        }
+    }
+
+    pub(crate) fn io(what: impl std::fmt::Display, error: io::Error) -> Self {
+        let (kind, problem) = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (StoreErrorKind::Full, "the disk is full"),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                (StoreErrorKind::Denied, "no right to do that: see the folder's owner and mode")
+            }
+            io::ErrorKind::NotFound => (StoreErrorKind::NotFound, "not found"),
+            _ => (StoreErrorKind::Unavailable, "reading or writing failed"),
         };
-        StoreError::new(kind, action, target).with_source(source)
+        StoreError { kind, what: format!("{what}: {problem}"), source: Some(error) }
     }
 
-    /// What to do about it.
-    pub fn kind(&self) -> StoreErrorKind {
-        self.kind
-    }
-
-    /// Whether the same operation may succeed later by itself.
-    pub fn is_transient(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::Full | StoreErrorKind::Throttled | StoreErrorKind::Unavailable)
-    }
-
-    /// Whether there is no such object.
+    /// Whether there is simply no such object.
     pub fn is_not_found(&self) -> bool {
         self.kind == StoreErrorKind::NotFound
     }
+
+    /// Whether trying again later may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, StoreErrorKind::Full | StoreErrorKind::Denied | StoreErrorKind::Unavailable)
+    }
 }
 
-/// A vault operation failed.
-///
-/// The streams a vault gives yield `io::Error`s that carry one of these: [`VaultError::from`] takes it out again.
+/// Sealing or opening failed.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// The plain stream to seal yielded an error: the caller's own, as it was.
-    #[error("the media broke off while it was sealed as {key}")]
-    Source {
-        /// What would have been written.
+    /// The store failed.
+    #[error("the object store failed")]
+    Store(#[from] StoreError),
+    /// There is no key to open with.
+    #[error("there is no key to open with: set ENCRYPTION_IDENTITY_FILE")]
+    NoIdentity,
+    /// The key at hand is not one the object was sealed to.
+    #[error("no key at hand opens it: ENCRYPTION_IDENTITY_FILE must hold one it was sealed to")]
+    WrongKey,
+    /// The object is not what was sealed.
+    #[error("the object is damaged")]
+    Broken(#[source] io::Error),
+    /// Longer than is read into memory.
+    #[error("{key} is longer than {max_bytes} bytes")]
+    TooLong {
+        /// Which.
         key: ObjectKey,
-        /// The stream's error.
-        source: io::Error,
-    },
-    /// The vault holds no identity: it can seal, not open.
-    #[error("cannot open {key}: no identity is configured; set ENCRYPTION_IDENTITY_FILE")]
-    NoIdentity {
-        /// What was to be opened.
-        key: ObjectKey,
-    },
-    /// None of the identities opens it. Damage to the part of the header that wraps the key looks just so, too.
-    #[error("cannot open {key}: it is sealed to none of the identities in ENCRYPTION_IDENTITY_FILE")]
-    WrongKey {
-        /// What was to be opened.
-        key: ObjectKey,
-    },
-    /// The object is damaged, truncated or no age file.
-    #[error("{key} is damaged: {problem}")]
-    Corrupt {
-        /// What was opened.
-        key: ObjectKey,
-        /// What is wrong.
-        problem: &'static str,
-        /// The age library's own word.
-        source: Option<BoxError>,
-    },
-    /// More plain bytes than the caller would take.
-    #[error("{key} holds more than the {max_bytes} bytes that were asked for at most")]
-    TooLarge {
-        /// What was read.
-        key: ObjectKey,
-        /// The caller's bound.
+        /// The bound.
         max_bytes: usize,
     },
-    /// It was deleted, and yet it is there: the store kept it, or somebody put it anew.
-    #[error("{key} is still there after it was deleted")]
-    StillThere {
-        /// What was deleted.
-        key: ObjectKey,
-    },
-    /// The age library would not begin a file: no fault of the media or the store.
-    #[error("cannot seal {key}")]
-    Seal {
-        /// What would have been written.
-        key: ObjectKey,
-        /// The age library's own word.
-        source: BoxError,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    /// The store says that it deleted the object, and still has it.
+    #[error("{0} was deleted and is still there")]
+    StillThere(ObjectKey),
+    /// Sealing failed before anything was stored.
+    #[error("cannot seal")]
+    Seal(#[source] io::Error),
 }
 
 impl VaultError {
-    /// Whether the same operation may succeed later by itself. Of a failed plain stream only its owner knows: false.
+    /// Whether trying again later may help. A missing or wrong key is an operator's to mend, and then it does.
     pub fn is_transient(&self) -> bool {
         match self {
             VaultError::Store(error) => error.is_transient(),
-            VaultError::StillThere { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Whether there is no such object.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, VaultError::Store(error) if error.is_not_found())
-    }
-}
-
-impl From<VaultError> for io::Error {
-    fn from(error: VaultError) -> Self {
-        let kind = match error {
-            VaultError::Corrupt { .. } => io::ErrorKind::InvalidData,
-            _ => io::ErrorKind::Other,
-        };
-        io::Error::new(kind, error)
-    }
-}
-
-/// Takes out what a vault's stream put in.
-impl From<io::Error> for VaultError {
-    fn from(error: io::Error) -> Self {
-        match error.downcast::<VaultError>() {
-            Ok(error) => error,
-            Err(error) => VaultError::Store(StoreError::from_io("read", "an object", error)),
+            VaultError::NoIdentity | VaultError::WrongKey | VaultError::StillThere(_) | VaultError::Seal(_) => true,
+            VaultError::Broken(_) | VaultError::TooLong { .. } => false,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-
-    fn kind_of(error: io::Error) -> StoreErrorKind {
-        StoreError::from_io("write", "it", error).kind()
-    }
-
-    #[test]
-    fn full_disk_is_transient() {
-        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().write(b"x").unwrap_err();
-        let error = StoreError::from_io("write", "it", full);
-        assert_eq!((error.kind(), error.is_transient()), (StoreErrorKind::Full, true));
-    }
-
-    /// The numbers are Linux's, from errno(3).
-    #[test]
-    fn quota_permission_and_read_only_are_told_apart_from_a_broken_disk() {
-        let (eperm, eio, eacces, erofs, edquot) = (1, 5, 13, 30, 122);
-        assert_eq!(kind_of(io::Error::from_raw_os_error(edquot)), StoreErrorKind::Full);
-        for denied in [eperm, eacces, erofs] {
-            assert_eq!(kind_of(io::Error::from_raw_os_error(denied)), StoreErrorKind::Denied);
-        }
-        assert_eq!(kind_of(io::Error::from_raw_os_error(eio)), StoreErrorKind::Unavailable);
-    }
-
-    #[test]
-    fn vault_error_survives_the_way_through_a_stream() {
-        let key: ObjectKey = format!("recordings/AC{0}/2026/01/02/RE{0}.wav.age", "0".repeat(32)).parse().unwrap();
-        let error = VaultError::from(io::Error::from(VaultError::NoIdentity { key }));
-        assert!(matches!(error, VaultError::NoIdentity { .. }), "{error}");
-    }
+/// A key file cannot be read or made.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file is there already, and keys are never overwritten.
+    #[error("the file exists: a key is never overwritten")]
+    Exists,
+    /// There is no key in it.
+    #[error("no age identity in it: expected a line AGE-SECRET-KEY-1…, as age-keygen writes it")]
+    Empty,
+    /// A line of it is no key.
+    #[error("line {0} is neither a comment nor an age identity")]
+    Line(usize),
+    /// It cannot be read or written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
 }

@@ -1,29 +1,105 @@
-//! Sealed objects: age encryption over an object store.
-//!
-//! A [`Vault`] seals plain streams into standard age v1 files (<https://age-encryption.org/v1>) and opens them again.
-//! Under it an [`ObjectStore`] keeps the sealed bytes and never sees a plain one. Nothing plain touches a disk, and
-//! memory is bounded by a few 64 KiB chunks a stream, whatever the object's size.
-//!
-//! `object_key` says what objects are called · `store` is the trait, `directory` the store in a folder, `contract` the
-//! suite that every store passes · `keys` and `identity_file` are age's keys · `sealing` and `opening` turn streams
-//! around · `vault` puts them together.
+//! Sealed objects: age v1 files in an object store, opened only where the key is.
 
-#[cfg(feature = "testing")]
-pub mod contract;
 mod directory;
 mod error;
-mod identity_file;
+mod key;
 mod keys;
-mod object_key;
-mod opening;
-mod sealing;
+mod open;
+mod seal;
 mod store;
-mod vault;
 
-pub use directory::DirectoryStore;
-pub use error::{StoreError, StoreErrorKind, VaultError};
-pub use identity_file::generate_identity_file;
-pub use keys::{Identities, KeyError, Recipients};
-pub use object_key::{ObjectKey, ObjectKeyError};
-pub use store::{ByteRange, ByteStream, ObjectMeta, ObjectStore, open_store};
-pub use vault::{Sealed, Vault};
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
+
+pub use error::{KeyError, StoreError, StoreErrorKind, VaultError};
+pub use key::{ObjectKey, ObjectKeyError};
+pub use keys::{Identities, Recipients, RecipientsError, generate_identity_file};
+pub use seal::Sealed;
+pub use store::{ObjectMeta, ObjectStore, open_store};
+
+/// Bytes as they come; ends at the first error.
+pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
+
+/// An object store seen through a key: what goes in is sealed, what comes out is opened. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Vault {
+    store: Arc<dyn ObjectStore>,
+    recipients: Recipients,
+    identities: Option<Identities>,
+}
+
+impl Vault {
+    /// Without `identities` nothing can be opened: enough for a worker that only archives.
+    pub fn new(store: Arc<dyn ObjectStore>, recipients: Recipients, identities: Option<Identities>) -> Vault {
+        Vault { store, recipients, identities }
+    }
+
+    /// Seals `plain` to every recipient under `key`, in memory that does not grow with its length. Nothing is visible
+    /// when the stream yields an error, or when this future is dropped. Sealing a key again replaces the object whole.
+    pub async fn seal(&self, key: &ObjectKey, plain: ByteStream) -> Result<Sealed, VaultError> {
+        let (sealed, tally) = seal::sealed(plain, &self.recipients)?;
+        let sealed_bytes = self.store.put(key, sealed).await?;
+        let (plain_bytes, plain_sha256) = tally.finish();
+        Ok(Sealed { plain_bytes, plain_sha256, sealed_bytes })
+    }
+
+    /// The plain bytes of an object. A broken or truncated object yields an error before the end of the stream.
+    pub async fn open(&self, key: &ObjectKey) -> Result<ByteStream, VaultError> {
+        self.open_range(key, 0..u64::MAX).await
+    }
+
+    /// As [`Vault::open`] for a range of the plain bytes, without reading the rest. What lies behind the end is empty.
+    pub async fn open_range(&self, key: &ObjectKey, plain: Range<u64>) -> Result<ByteStream, VaultError> {
+        let identities = self.identities.clone().ok_or(VaultError::NoIdentity)?;
+        let meta = self.store.head(key).await?.ok_or_else(|| StoreError::not_found(key))?;
+        open::opened(Arc::clone(&self.store), meta, identities, plain).await
+    }
+
+    /// A whole object in memory; an error when it is longer than `max_bytes`.
+    pub async fn read(&self, key: &ObjectKey, max_bytes: usize) -> Result<Vec<u8>, VaultError> {
+        let mut body = self.open(key).await?;
+        let mut read = Vec::new();
+        while let Some(chunk) = body.try_next().await.map_err(VaultError::Broken)? {
+            if read.len() + chunk.len() > max_bytes {
+                return Err(VaultError::TooLong { key: key.clone(), max_bytes });
+            }
+            read.extend_from_slice(&chunk);
+        }
+        Ok(read)
+    }
+
+    /// What the store says of the sealed object; `None` where there is none.
+    pub async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectMeta>, VaultError> {
+        Ok(self.store.head(key).await?)
+    }
+
+    /// Deletes an object and sees that it is gone. One that is gone already is a success.
+    pub async fn delete(&self, key: &ObjectKey) -> Result<(), VaultError> {
+        self.store.delete(key).await?;
+        match self.store.head(key).await? {
+            None => Ok(()),
+            Some(_) => Err(VaultError::StillThere(key.clone())),
+        }
+    }
+
+    /// Whether there is a key to open with.
+    pub fn can_open(&self) -> bool {
+        self.identities.is_some()
+    }
+
+    /// Whether what is sealed now could be opened with the identities at hand.
+    pub fn check_keys(&self) -> Result<(), VaultError> {
+        let identities = self.identities.as_ref().ok_or(VaultError::NoIdentity)?;
+        if identities.recipients().shares_one_with(&self.recipients) { Ok(()) } else { Err(VaultError::WrongKey) }
+    }
+
+    /// The store behind it.
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+}
