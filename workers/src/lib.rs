@@ -3,7 +3,7 @@
 //! - [`Dispatcher`] receives deliveries, runs the stage of each, and is the only place that settles them;
 //! - [`Archive`], [`Transcribe`], [`Deliver`] and [`Purge`] are the stages: each asks the catalog what is already so,
 //!   does its work under a claim, commits, publishes the next job, and returns what came of it;
-//! - [`retention_sweep`] and [`reconcile`] find by looking what a lost message would have told.
+//! - [`retention_sweep`] and [`Reconciler`] find by looking what a lost message would have told.
 //!
 //! Every stage may run any number of times for one recording: a claim (a fenced lease in the catalog) keeps two from
 //! working at once, and what is done already is not done again.
