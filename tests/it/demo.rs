@@ -1,5 +1,4 @@
 //! The demo, as a newcomer runs it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
