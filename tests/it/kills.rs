@@ -17,7 +17,7 @@ fn plan(index: u64) -> CallPlan {
     #[expect(clippy::disallowed_methods, reason = "recent calls, as seen by processes with the system's clock")]
     let now = Utc::now();
     let plan = CallPlan::nth(index, now - TimeDelta::minutes(10));
-    let callbacks = CallbackPlan { duplicates: u32::from(index % 10 == 0), ..CallbackPlan::default() };
+    let callbacks = CallbackPlan { duplicates: u32::from(index.is_multiple_of(10)), ..CallbackPlan::default() };
     CallPlan { callbacks, ..plan }
 }
 
