@@ -169,9 +169,10 @@ impl ObjectStore for Directory {
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
-        let path = self.path(key);
+        let (root, path) = (self.root.clone(), self.path(key));
         let deleted = blocking(move || match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            // A root that vanished must not read as "it is gone".
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::metadata(&root).map(drop),
             Err(error) => Err(error),
             Ok(()) => File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all(),
         });

@@ -1,5 +1,7 @@
 //! Sealed objects: age v1 files in an object store, opened only where the key is.
 
+#[cfg(feature = "testing")]
+pub mod contract;
 mod directory;
 mod error;
 mod key;

@@ -1,0 +1,91 @@
+//! The embedded engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use queue::contract::Engine;
+use queue::{Clock, Job, Lane, Options, Queue, QueueError, Stage};
+
+const LEASE: Duration = Duration::from_secs(1);
+
+/// A file of its own.
+struct Embedded {
+    folder: tempfile::TempDir,
+}
+
+impl Embedded {
+    fn path(&self) -> String {
+        self.folder.path().join("below/queue.db").display().to_string()
+    }
+}
+
+async fn fresh() -> Embedded {
+    Embedded { folder: tempfile::tempdir().unwrap() }
+}
+
+async fn open(url: &str, clock: Clock) -> Result<Arc<dyn Queue>, QueueError> {
+    queue::open(url, Options { lease: LEASE, clock }).await
+}
+
+#[async_trait]
+impl Engine for Embedded {
+    async fn open(&self) -> Arc<dyn Queue> {
+        open(&format!("sqlite:{}", self.path()), Clock::System).await.unwrap()
+    }
+
+    async fn publish_raw(&self, stage: Stage, body: &str) {
+        let database = sqlx::SqlitePool::connect(&self.path()).await.unwrap();
+        let insert = "INSERT INTO messages (stage, body, published_at, visible_at) VALUES ($1, $2, 0, 0)";
+        sqlx::query(insert).bind(stage.as_str()).bind(body).execute(&database).await.unwrap();
+    }
+}
+
+queue::contract_tests!(crate::embedded::fresh);
+
+fn job(number: u32) -> Job {
+    Job::PurgeV1 {
+        account_sid: "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap(),
+        recording_sid: format!("RE{number:032}").parse().unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn oldest_visible_message_comes_first() {
+    let queue = fresh().await.open().await;
+    for number in 0..5 {
+        queue.publish(&job(number), Duration::ZERO).await.unwrap();
+    }
+    let received = queue.receive(Lane::live(Stage::Purge), 5, Duration::ZERO).await.unwrap();
+    let received: Vec<Job> = received.iter().map(|delivery| delivery.job().unwrap()).collect();
+    assert_eq!(received, (0..5).map(job).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn delay_of_days_goes_by_the_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("queue.db").display());
+    let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+    let queue = open(&url, clock.clone()).await.unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    queue.publish(&job(1), 3 * day).await.unwrap();
+    for expected in [0, 0, 1] {
+        clock.advance(day);
+        assert_eq!(queue.receive(Lane::live(Stage::Purge), 1, Duration::ZERO).await.unwrap().len(), expected);
+    }
+}
+
+#[tokio::test]
+async fn unknown_scheme_is_named() {
+    let error = open("kafka:broker", Clock::System).await.unwrap_err();
+    assert!(matches!(&error, QueueError::Unsupported(scheme) if scheme == "kafka"), "{error}");
+}
+
+#[tokio::test]
+async fn file_that_is_no_database_is_said_to_be_damaged() {
+    let engine = fresh().await;
+    std::fs::create_dir_all(engine.folder.path().join("below")).unwrap();
+    std::fs::write(engine.path(), vec![7; 8192]).unwrap();
+    let damaged = open(&format!("sqlite:{}", engine.path()), Clock::System).await;
+    assert!(matches!(damaged, Err(QueueError::Corrupt { .. })), "{damaged:?}");
+}

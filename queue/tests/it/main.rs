@@ -1,0 +1,4 @@
+//! The contract suite on every engine, and what is each engine's own.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod embedded;

@@ -1,0 +1,92 @@
+//! Puts that end, and puts that don't.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt};
+
+use super::place::{Place, body, broken_body, bytes, get, key, put};
+
+/// Below, at and above where stores change from one request to several.
+const LENGTHS: [usize; 6] = [0, 1, 65_536, 5 << 20, (5 << 20) + 1, 17_000_000];
+
+pub async fn object_of_any_length_comes_back_as_it_was_put(place: &dyn Place) {
+    let store = place.open().await;
+    for length in LENGTHS {
+        put(store.as_ref(), &key("RE1"), &bytes(length)).await;
+        assert!(get(store.as_ref(), &key("RE1")).await == bytes(length), "{length} bytes differ");
+    }
+    assert_eq!(place.unfinished().await, 0);
+}
+
+pub async fn put_replaces_what_was_there(place: &dyn Place) {
+    let store = place.open().await;
+    put(store.as_ref(), &key("RE1"), b"a longer first content").await;
+    put(store.as_ref(), &key("RE1"), b"second").await;
+    assert_eq!(get(store.as_ref(), &key("RE1")).await, b"second");
+    assert_eq!(store.head(&key("RE1")).await.unwrap().unwrap().bytes, 6);
+}
+
+pub async fn object_outlives_the_handle_that_put_it(place: &dyn Place) {
+    put(place.open().await.as_ref(), &key("RE1"), b"content").await;
+    assert_eq!(get(place.open().await.as_ref(), &key("RE1")).await, b"content");
+}
+
+pub async fn body_that_breaks_off_leaves_nothing(place: &dyn Place) {
+    let store = place.open().await;
+    for length in LENGTHS {
+        assert!(store.put(&key("RE1"), broken_body(&bytes(length))).await.is_err(), "{length}");
+        assert_eq!(store.head(&key("RE1")).await.unwrap(), None, "{length}");
+        assert_eq!(place.unfinished().await, 0, "{length}");
+    }
+}
+
+pub async fn body_that_breaks_off_leaves_the_old_object(place: &dyn Place) {
+    let store = place.open().await;
+    put(store.as_ref(), &key("RE1"), b"old").await;
+    assert!(store.put(&key("RE1"), broken_body(&bytes(17_000_000))).await.is_err());
+    assert_eq!(get(store.as_ref(), &key("RE1")).await, b"old");
+}
+
+pub async fn abandoned_put_is_never_visible(place: &dyn Place) {
+    let store = place.open().await;
+    let abandoned = key("RE1");
+    for length in LENGTHS {
+        let stalled = body(&bytes(length)).chain(stream::pending()).boxed();
+        let put = store.put(&abandoned, stalled);
+        assert!(tokio::time::timeout(Duration::from_millis(300), put).await.is_err(), "a stalled body never ends");
+        assert_eq!(store.head(&abandoned).await.unwrap(), None, "{length}");
+    }
+    put(store.as_ref(), &key("RE2"), b"the store works on").await;
+}
+
+pub async fn puts_of_one_key_at_once_leave_one_of_them_whole(place: &dyn Place) {
+    let store = place.open().await;
+    let contents: Vec<Vec<u8>> = (0..8).map(|at| vec![at; 300_000]).collect();
+    let target = key("RE1");
+    let puts = contents.iter().map(|content| store.put(&target, body(content)));
+    for written in futures::future::join_all(puts).await {
+        assert_eq!(written.unwrap(), 300_000);
+    }
+    let kept = Bytes::from(get(store.as_ref(), &target).await);
+    assert!(contents.iter().any(|content| *content == kept), "a mixture of two puts");
+}
+
+pub async fn unfinished_puts_are_swept_when_old_and_left_when_fresh(place: &dyn Place) {
+    let store = place.open().await;
+    place.begin_and_die(&key("RE1")).await;
+    put(store.as_ref(), &key("RE2"), b"finished").await;
+    assert_eq!(store.sweep_unfinished(Duration::from_secs(3600)).await.unwrap(), 0);
+    assert_eq!(place.unfinished().await, 1);
+    // Stores may tell time in whole seconds.
+    let mut swept = 0;
+    for _ in 0..50 {
+        swept += store.sweep_unfinished(Duration::ZERO).await.unwrap();
+        if swept > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!((swept, place.unfinished().await), (1, 0));
+    assert_eq!(get(store.as_ref(), &key("RE2")).await, b"finished");
+}

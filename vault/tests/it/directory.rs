@@ -1,0 +1,70 @@
+//! The directory store.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{self, StreamExt};
+use vault::contract::Place;
+use vault::{ObjectKey, ObjectStore, open_store};
+
+/// A folder of its own.
+struct Directory {
+    folder: tempfile::TempDir,
+}
+
+impl Directory {
+    fn unfinished(&self) -> PathBuf {
+        self.folder.path().join(".unfinished")
+    }
+}
+
+async fn fresh() -> Directory {
+    Directory { folder: tempfile::tempdir().unwrap() }
+}
+
+#[async_trait]
+impl Place for Directory {
+    async fn open(&self) -> Arc<dyn ObjectStore> {
+        open_store(&format!("file:{}", self.folder.path().display())).unwrap()
+    }
+
+    async fn begin_and_die(&self, _key: &ObjectKey) {
+        fs::create_dir_all(self.unfinished()).unwrap();
+        fs::write(self.unfinished().join("begun"), b"half").unwrap();
+    }
+
+    async fn unfinished(&self) -> usize {
+        fs::read_dir(Directory::unfinished(self)).map_or(0, Iterator::count)
+    }
+}
+
+vault::contract_tests!(crate::directory::fresh);
+
+fn body() -> vault::ByteStream {
+    stream::iter([Ok(Bytes::from_static(b"content"))]).boxed()
+}
+
+#[tokio::test]
+async fn objects_and_folders_are_their_owners_alone() {
+    let place = fresh().await;
+    let store = place.open().await;
+    store.put(&"recordings/a/b.age".parse().unwrap(), body()).await.unwrap();
+    let mode = |name: &str| fs::metadata(place.folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("recordings"), mode("recordings/a"), mode("recordings/a/b.age")), (0o700, 0o700, 0o600));
+}
+
+#[tokio::test]
+async fn folder_that_vanished_does_not_read_as_objects_that_are_gone() {
+    let place = fresh().await;
+    let store = place.open().await;
+    let key = "recordings/a/b.age".parse().unwrap();
+    store.put(&key, body()).await.unwrap();
+    fs::remove_dir_all(place.folder.path()).unwrap();
+    assert!(store.head(&key).await.is_err());
+    assert!(store.delete(&key).await.is_err());
+    fs::create_dir(place.folder.path()).unwrap();
+}
