@@ -8,7 +8,7 @@ demo: ## Run the whole fleet against a simulated Twilio, then check every byte (
 	cargo run -- demo $(ARGS)
 
 test: tools ## Run every test
-	cargo test --workspace --all-features
+	scripts/with-test-servers cargo test --workspace --all-features
 
 lint: tools ## Check formatting, lints, documentation and shell scripts
 	cargo fmt --all --check

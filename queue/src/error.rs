@@ -1,6 +1,10 @@
 //! What can go wrong with a queue.
 
+use std::error::Error;
 use std::sync::Arc;
+
+/// What an engine said; one answer may be many callers'.
+pub type Source = Arc<dyn Error + Send + Sync>;
 
 /// A queue operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -11,28 +15,30 @@ pub enum QueueError {
     /// More is waiting to be written than the bound allows.
     #[error("the queue takes no more right now: too much is waiting to be written")]
     Overloaded,
-    /// No engine of this build has the URL's scheme.
-    #[error("{0}: is not a queue this build knows; expected sqlite:PATH")]
+    /// The URL names no queue this build knows, or not fully.
+    #[error("{0}")]
     Unsupported(String),
     /// The engine is away, locked, full or out of rights; it may heal, and the same handle works on when it has.
-    #[error("the queue {file} is unavailable: {problem}")]
+    #[error("the queue {queue} is unavailable: {problem}")]
     Unavailable {
-        /// Where it is.
-        file: String,
+        /// Which; never with a password.
+        queue: String,
         /// What is wrong and what to do.
-        problem: &'static str,
+        problem: String,
         /// The engine's own word.
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Option<Source>,
     },
     /// The file is damaged or no queue.
-    #[error("the queue {file} is damaged: move it away and run `callvault reconcile`, which rebuilds all pending work")]
+    #[error(
+        "the queue {queue} is damaged: move it away and run `callvault reconcile`, which rebuilds all pending work"
+    )]
     Corrupt {
-        /// Where it is.
-        file: String,
+        /// Which.
+        queue: String,
         /// The engine's own word.
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Option<Source>,
     },
 }
 
@@ -44,11 +50,11 @@ impl QueueError {
 
     /// Puts SQLite's result code (sqlite.org/rescode.html) into words.
     pub(crate) fn from_sqlite(file: &str, source: impl Into<Arc<sqlx::Error>>) -> Self {
-        let source = source.into();
+        let source: Arc<sqlx::Error> = source.into();
         let code = source.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
-        let file = file.to_owned();
+        let queue = file.to_owned();
         let problem = match code.map(|code| code & 0xff) {
-            Some(11 | 26) => return QueueError::Corrupt { file, source },
+            Some(11 | 26) => return QueueError::Corrupt { queue, source: Some(source) },
             Some(5 | 6) => "another process holds its lock for long",
             Some(8) => "it is read-only for this user",
             Some(10) => "reading or writing failed: see the disk",
@@ -56,7 +62,7 @@ impl QueueError {
             Some(14) => "it cannot be opened: see the folder and its rights",
             _ => "the database failed",
         };
-        QueueError::Unavailable { file, problem, source }
+        QueueError::Unavailable { queue, problem: problem.to_owned(), source: Some(source) }
     }
 }
 

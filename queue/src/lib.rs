@@ -11,6 +11,7 @@ mod error;
 mod job;
 mod message;
 mod stage;
+mod trace;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -19,10 +20,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use clock::Clock;
-pub use error::{DecodeError, QueueError};
+pub use error::{DecodeError, QueueError, Source};
 pub use job::Job;
 pub use message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
 pub use stage::{Stage, UnknownStage};
+pub use trace::{TraceParent, TraceParentError};
 
 /// How an engine is opened.
 #[derive(Debug, Clone)]
@@ -37,15 +39,18 @@ pub struct Options {
 pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Arc::new(embedded::Embedded::open(path, options).await?)),
-        Some((scheme, _)) => Err(QueueError::Unsupported(scheme.to_owned())),
-        None => Err(QueueError::Unsupported(url.to_owned())),
+        // The rest of the URL may hold a password.
+        scheme => {
+            let scheme = scheme.map_or("it", |(scheme, _)| scheme);
+            Err(QueueError::Unsupported(format!("{scheme} names no queue this build knows: expected sqlite:PATH")))
+        }
     }
 }
 
 /// A durable queue with one lane a stage and one of dead letters beside each. Every engine passes the contract suite.
 #[async_trait]
 pub trait Queue: Debug + Send + Sync + 'static {
-    /// Returns after the engine confirmed that the message outlives a crash. An error means it may or may not be there:
+    /// Returns after the engine confirmed that the message outlives a crash. The current trace goes with it. An error means it may or may not be there:
     /// publish again. Not to be received before `delay` has passed.
     async fn publish(&self, job: &Job, delay: Duration) -> Result<(), QueueError>;
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::error::DecodeError;
 use crate::job::Job;
 use crate::stage::Stage;
+use crate::trace::TraceParent;
 
 /// Where deliveries are received from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +40,8 @@ pub struct Delivery {
     pub published_at: DateTime<Utc>,
     /// Why it is a dead letter, where it is one.
     pub reason: Option<String>,
+    /// The trace in which it was published; retries don't change it.
+    pub trace_parent: Option<TraceParent>,
     /// What settles it.
     pub receipt: Receipt,
 }

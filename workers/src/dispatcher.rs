@@ -133,6 +133,9 @@ impl Dispatcher {
         let (job, handled) = match delivery.job() {
             Ok(job) => {
                 let span = tracing::info_span!("job", %stage, recording.sid = %job.recording_sid(), delivery.attempt = attempt);
+                if let Some(parent) = &delivery.trace_parent {
+                    parent.adopt(&span);
+                }
                 let handled = self.handle_leased(&job, &delivery, stop).instrument(span).await;
                 (Some(job), handled)
             }

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::error::QueueError;
 use crate::message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
 use crate::stage::Stage;
-use crate::{Job, Options, Queue};
+use crate::{Job, Options, Queue, TraceParent};
 use writer::{Request, Work, Worked};
 
 /// Callers that may wait for the writer; more are turned away.
@@ -96,9 +96,14 @@ impl Queue for Embedded {
     async fn publish(&self, job: &Job, delay: Duration) -> Result<(), QueueError> {
         let now_ms = self.clock().now_ms();
         let visible_at_ms = now_ms.saturating_add(millis(delay));
-        let body = String::from_utf8_lossy(&job.encode()).into_owned();
-        self.write(Work::Publish(writer::New { stage: job.stage(), body, published_at_ms: now_ms, visible_at_ms }))
-            .await?;
+        let new = writer::New {
+            stage: job.stage(),
+            body: String::from_utf8_lossy(&job.encode()).into_owned(),
+            published_at_ms: now_ms,
+            visible_at_ms,
+            trace_parent: TraceParent::current().map(|parent| parent.to_string()),
+        };
+        self.write(Work::Publish(new)).await?;
         self.published.notify_waiters();
         Ok(())
     }

@@ -8,7 +8,8 @@ use sqlx::{Connection, Executor, SqliteConnection};
 /// How long another process's transaction is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-const VERSION: i64 = 1;
+/// What version 2 added.
+const TRACES: &str = "ALTER TABLE messages ADD COLUMN trace_parent TEXT; PRAGMA user_version = 2;";
 
 /// A row a message, dead letters included. `lease_token` is set while a receiver has it: a settlement must bring the
 /// same one. `visible_at` is when it may be received: its delay's end, or its lease's.
@@ -49,8 +50,11 @@ pub(super) async fn connect(path: &str, connections: u32) -> Result<SqlitePool, 
 pub(super) async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
-    if version < VERSION {
+    if version < 1 {
         transaction.execute(SCHEMA).await?;
+    }
+    if version < 2 {
+        transaction.execute(TRACES).await?;
     }
     transaction.commit().await
 }

@@ -2,8 +2,9 @@
 
 /// All of a batch's messages in one statement.
 pub(super) const PUBLISH: &str = "
-INSERT INTO messages (stage, body, published_at, visible_at)
-SELECT value ->> 'stage', value ->> 'body', value ->> 'published_at', value ->> 'visible_at' FROM json_each($1)";
+INSERT INTO messages (stage, body, published_at, visible_at, trace_parent)
+SELECT value ->> 'stage', value ->> 'body', value ->> 'published_at', value ->> 'visible_at', value ->> 'trace_parent'
+FROM json_each($1)";
 
 pub(super) const HAS_VISIBLE: &str =
     "SELECT 1 FROM messages WHERE stage = $1 AND is_dead = $2 AND visible_at <= $3 LIMIT 1";
@@ -14,7 +15,7 @@ UPDATE messages SET lease_token = $5, visible_at = $4, attempt = attempt + 1
 WHERE id IN (
     SELECT id FROM messages WHERE stage = $1 AND is_dead = $2 AND visible_at <= $3 ORDER BY visible_at, id LIMIT $6
 )
-RETURNING id, body, attempt, published_at, reason";
+RETURNING id, body, attempt, published_at, reason, trace_parent";
 
 pub(super) const EXTEND: &str = "UPDATE messages SET visible_at = $3 WHERE id = $1 AND lease_token = $2";
 

@@ -41,6 +41,7 @@ pub(super) struct New {
     pub(super) published_at_ms: i64,
     #[serde(rename = "visible_at")]
     pub(super) visible_at_ms: i64,
+    pub(super) trace_parent: Option<String>,
 }
 
 pub(super) enum Worked {
@@ -146,6 +147,7 @@ fn delivery(row: &SqliteRow, token: &str) -> (i64, Delivery) {
         attempt: attempt(row),
         published_at: DateTime::from_timestamp_millis(row.get("published_at")).unwrap_or_default(),
         reason: row.get("reason"),
+        trace_parent: row.get::<Option<&str>, _>("trace_parent").and_then(|text| text.parse().ok()),
         receipt: Receipt { id, token: token.to_owned() },
     };
     (id, delivery)
