@@ -17,6 +17,7 @@ mod settings;
 mod settings_command;
 mod simulate;
 mod telemetry;
+mod traces;
 mod wiring;
 mod worker;
 
@@ -48,7 +49,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Simulate(options) => return simulate::run(options, &cli.log_format).await,
         _ => Config::load(cli.config.as_deref(), &environment)?,
     };
-    telemetry::start_logging(&cli.log_format, config.values.text("log_level").unwrap_or("info"))?;
+    let level = config.values.text("log_level").unwrap_or("info");
+    let collector = config.values.text("otel_exporter_otlp_endpoint");
+    let _traces = telemetry::start_logging(&cli.log_format, level, collector)?;
     for (name, nearest) in settings::suspicious(&environment) {
         tracing::warn!("{name} is no setting of callvault: did you mean {}?", nearest.to_uppercase());
     }

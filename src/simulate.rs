@@ -15,7 +15,7 @@ pub(crate) const ACCOUNT_SID: &str = "AC5100000000000000000000000000ca11";
 pub(crate) const AUTH_TOKEN: &str = "simulated-token-that-is-no-secret";
 
 pub(crate) async fn run(options: &SimulateOptions, log_format: &LogFormat) -> anyhow::Result<ExitCode> {
-    telemetry::start_logging(log_format, "info")?;
+    telemetry::start_logging(log_format, "info", None)?;
     let shutdown = until_told_to_stop();
     let simulator = Simulator::start(SimulatorConfig {
         listen: options.listen,

@@ -8,28 +8,39 @@ use catalog::{Catalog, Policy};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use queue::{Clock, Queue, Stage};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::cli::LogFormat;
 use crate::settings::SettingsError;
+use crate::traces::Traces;
 
 /// Seconds; from a local answer to the patience of Twilio and the length of a transcription.
 const LATENCY_BUCKETS: [f64; 14] =
     [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 3600.0];
 const GAUGES_EVERY: Duration = Duration::from_secs(10);
 
-/// Log lines go to stderr from here on. `RUST_LOG` wins over `level`.
-pub(crate) fn start_logging(format: &LogFormat, level: &str) -> anyhow::Result<()> {
+/// Log lines go to stderr from here on, and spans to the collector at `collector` or where OpenTelemetry's variables say,
+/// until what is returned is dropped. `RUST_LOG` wins over `level`.
+pub(crate) fn start_logging(
+    format: &LogFormat,
+    level: &str,
+    collector: Option<&str>,
+) -> anyhow::Result<Option<Traces>> {
     let filter = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     let directives = filter.unwrap_or_else(|| format!("{level},sqlx=warn,hyper=warn,reqwest=warn,rustls=warn"));
     let filter = EnvFilter::try_new(&directives)
         .map_err(|error| SettingsError::new("log_level", format!("{directives:?}: {error}")))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
-    }
-    Ok(())
+    let traces = Traces::start(collector)?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    let spans = traces.as_ref().map(Traces::layer);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).init();
+    Ok(traces)
 }
 
 /// Collects metrics from here on; the handle renders the page.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use queue::Job;
+use tracing::Instrument;
 use twilio::{AccountSid, Params, Recording, SignedRequest};
 
 use crate::config::Ingest;
@@ -37,11 +38,12 @@ async fn answer(
         Ok(form) => form,
         Err(refusal) => return refusal.into_response(),
     };
-    let mut response = match accept(ingest, &form, parse).await {
+    let subject = Subject::of(&form.params);
+    let mut response = match accept(ingest, &form, parse).instrument(subject.span()).await {
         Ok(outcome) => outcome.into_response(),
         Err(refusal) => refusal.into_response(),
     };
-    response.extensions_mut().insert(Subject::of(&form.params));
+    response.extensions_mut().insert(subject);
     response
 }
 

@@ -41,6 +41,16 @@ impl Subject {
             recording: params.get("RecordingSid").and_then(|sid| sid.parse().ok()),
         }
     }
+
+    /// The first span of the recording's trace: what is queued in it continues it.
+    pub(crate) fn span(&self) -> tracing::Span {
+        let (call, recording) = (self.call.as_ref(), self.recording.as_ref());
+        tracing::info_span!(
+            "callback",
+            call.sid = call.map(CallSid::as_str),
+            recording.sid = recording.map(RecordingSid::as_str)
+        )
+    }
 }
 
 /// Counts, times and logs the callback that `request` is.

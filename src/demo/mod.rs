@@ -39,7 +39,7 @@ struct Beginning {
 }
 
 pub(crate) async fn run(options: &DemoOptions, log_format: &LogFormat) -> anyhow::Result<ExitCode> {
-    telemetry::start_logging(log_format, "error")?;
+    telemetry::start_logging(log_format, "error", None)?;
     let temporary = tempfile::tempdir().context("no temporary folder: name one with --data-dir")?;
     let folder = options.data_dir.as_deref().unwrap_or(temporary.path());
     let beginning = beginning(folder, options.calls)?;

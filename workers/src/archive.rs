@@ -14,6 +14,7 @@ use crate::budget::MemoryBudget;
 use crate::claimed::Claims;
 use crate::fault::{Fault, Handled};
 use crate::media_check::MediaCheck;
+use crate::observe::name_call;
 
 /// How long Twilio is given to have the media ready, from when the recording was first heard of.
 const READINESS_PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -50,6 +51,7 @@ impl Archive {
     /// key, and a row that only moves forward.
     pub async fn handle(&self, recording: &Recording, received_at: DateTime<Utc>, stop: &CancellationToken) -> Handled {
         let mut row = self.catalog.hear(recording, received_at).await?.row;
+        name_call(&row);
         if lacks_facts(&row) {
             row = self.ask_twilio(&row).await?;
         }

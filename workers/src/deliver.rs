@@ -15,6 +15,7 @@ use vault::{ObjectKey, Vault};
 
 use crate::claimed::Claims;
 use crate::fault::{Fault, Handled, chain};
+use crate::observe::name_call;
 use crate::private_address::{PublicOnly, is_private};
 use crate::webhook::WebhookSecret;
 
@@ -138,6 +139,7 @@ impl Deliver {
     async fn deliver(&self, sid: &RecordingSid, version: u32, claim: Claim) -> Handled {
         let row = self.catalog.recording(sid).await?;
         let row = row.ok_or_else(|| Fault::Rejected("the catalog knows no such recording".to_owned()))?;
+        name_call(&row);
         if row.status == Status::Deleted || row.is_marked {
             return Ok("not delivered: deleted before");
         }

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::fault::{Fault, Handled, chain};
+use crate::observe::{delivery_span, report};
 use crate::settle::{is_spent, settlement};
 use crate::{Archive, Deliver, Purge, Transcribe};
 
@@ -128,31 +129,31 @@ impl Dispatcher {
         let started = std::time::Instant::now();
         let gauge = metrics::gauge!("callvault_jobs_in_flight", "stage" => stage.as_str());
         gauge.increment(1.0);
-        let age = (self.clock.now() - delivery.published_at).to_std().unwrap_or_default();
-        let attempt = delivery.attempt;
-        let (job, handled) = match delivery.job() {
-            Ok(job) => {
-                let span = tracing::info_span!("job", %stage, recording.sid = %job.recording_sid(), delivery.attempt = attempt);
-                if let Some(parent) = &delivery.trace_parent {
-                    parent.adopt(&span);
-                }
-                let handled = self.handle_leased(&job, &delivery, stop).instrument(span).await;
-                (Some(job), handled)
-            }
-            Err(error) => (None, Some(Err(Fault::Rejected(chain(&error))))),
+        let job = delivery.job();
+        let span = delivery_span(stage, job.as_ref().ok(), &delivery);
+        let handled = match &job {
+            Ok(job) => self.handle_leased(job, &delivery, stop).instrument(span.clone()).await,
+            Err(error) => Some(Err(Fault::Rejected(chain(error)))),
         };
         gauge.decrement(1.0);
         metrics::histogram!("callvault_job_duration_seconds", "stage" => stage.as_str()).record(started.elapsed());
         // Without an outcome the lease was lost: the delivery is another worker's now.
-        let Some(handled) = handled else { return };
-        let settlement = settlement(&handled, attempt, age);
-        self.report(stage, job.as_ref(), attempt, &handled, &settlement);
+        if let Some(handled) = handled {
+            self.settle(stage, job.ok(), delivery, &handled).instrument(span).await;
+        }
+    }
+
+    /// Decides what becomes of a delivery, says so, and carries it out.
+    async fn settle(&self, stage: Stage, job: Option<Job>, delivery: Delivery, handled: &Handled) {
+        let age = (self.clock.now() - delivery.published_at).to_std().unwrap_or_default();
+        let settlement = settlement(handled, delivery.attempt, age);
+        report(stage, handled, &settlement);
         if let (Some(job), Settlement::DeadLetter { reason }) = (&job, &settlement) {
             self.record_dead_letter(job, reason).await;
         }
         match self.queue.settle(delivery, settlement).await {
             Ok(()) | Err(QueueError::LeaseLost) => {}
-            Err(error) => tracing::error!(%stage, error = chain(&error), "delivery not settled: it will come again"),
+            Err(error) => tracing::error!(error = chain(&error), "delivery not settled: it will come again"),
         }
     }
 
@@ -193,33 +194,7 @@ impl Dispatcher {
             Stage::Deliver | Stage::Purge => self.catalog.note_error(sid, reason, now).await,
         };
         if let Err(error) = recorded {
-            tracing::error!(recording.sid = %sid, error = chain(&error), "reason of a dead letter not written down");
-        }
-    }
-
-    /// One line and one count for each delivery.
-    fn report(&self, stage: Stage, job: Option<&Job>, attempt: u32, handled: &Handled, settlement: &Settlement) {
-        let sid = job.map(|job| job.recording_sid().to_string()).unwrap_or_default();
-        let outcome = match (handled, settlement) {
-            (Ok(_), _) => "done",
-            (_, Settlement::DeadLetter { .. }) => "dead_letter",
-            (Err(Fault::NotYet { .. } | Fault::HandedBack), _) => "not_yet",
-            (Err(Fault::Throttled { .. }), _) => "throttled",
-            (Err(Fault::Unauthorized(_)), _) => "unauthorized",
-            (Err(_), _) => "retry",
-        };
-        metrics::counter!("callvault_jobs_total", "stage" => stage.as_str(), "outcome" => outcome).increment(1);
-        match handled {
-            Ok(what) => tracing::info!(%stage, recording.sid = sid, delivery.attempt = attempt, outcome, what, "job"),
-            Err(Fault::NotYet { why, .. }) => {
-                tracing::debug!(%stage, recording.sid = sid, delivery.attempt = attempt, outcome, why, "job");
-            }
-            Err(fault) if matches!(settlement, Settlement::DeadLetter { .. }) => {
-                tracing::error!(%stage, recording.sid = sid, delivery.attempt = attempt, outcome, why = %fault, "job");
-            }
-            Err(fault) => {
-                tracing::warn!(%stage, recording.sid = sid, delivery.attempt = attempt, outcome, why = %fault, "job")
-            }
+            tracing::error!(error = chain(&error), "reason of a dead letter not written down");
         }
     }
 }

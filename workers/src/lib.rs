@@ -15,6 +15,7 @@ mod deliver;
 mod dispatcher;
 mod fault;
 mod media_check;
+mod observe;
 mod private_address;
 mod purge;
 mod reconcile;

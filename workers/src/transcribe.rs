@@ -14,6 +14,7 @@ use vault::{ObjectKey, Vault};
 use crate::budget::MemoryBudget;
 use crate::claimed::Claims;
 use crate::fault::{Fault, Handled};
+use crate::observe::name_call;
 
 /// The transcribe stage.
 #[derive(Debug)]
@@ -49,6 +50,7 @@ impl Transcribe {
 
     async fn settled(&self, sid: &RecordingSid, version: u32) -> Result<Option<&'static str>, Fault> {
         let row = self.row(sid).await?;
+        name_call(&row);
         if row.status == Status::Deleted || row.is_marked || row.transcripts_deleted_at.is_some() {
             return Ok(Some("already deleted"));
         }

@@ -1,0 +1,69 @@
+//! Traces, as a collector receives them (OTLP over HTTP, protobuf).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::post;
+use chrono::{TimeDelta, Utc};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use simulator::CallPlan;
+
+use crate::fleet::{Fleet, until};
+
+/// A collector that keeps what it is sent.
+async fn collector() -> (String, Arc<Mutex<Vec<Span>>>) {
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&received);
+    let take = async move |body: Bytes| {
+        let request = ExportTraceServiceRequest::decode(body).unwrap();
+        let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        kept.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans));
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/v1/traces", post(take))).await });
+    (url, received)
+}
+
+fn attribute(span: &Span, name: &str) -> Option<String> {
+    let found = span.attributes.iter().find(|attribute| attribute.key == name)?;
+    match found.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callback_archive_and_transcription_of_a_call_are_one_trace() {
+    let (endpoint, received) = collector().await;
+    let mut fleet = Fleet::new().await;
+    fleet.settings.push(("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint));
+    fleet.settings.push(("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned()));
+    // What is logged is one thing, what is traced another.
+    fleet.settings.push(("LOG_LEVEL", "error".to_owned()));
+    let _serving = fleet.serve(true).await;
+    #[expect(clippy::disallowed_methods, reason = "a recent call")]
+    let placed = fleet.twilio.place_call(CallPlan::nth(0, Utc::now() - TimeDelta::hours(1))).await;
+    let of_the_call = || -> BTreeMap<String, Span> {
+        let spans = received.lock().unwrap();
+        let sid = Some(placed.recording_sid.to_string());
+        let ours = spans.iter().filter(|span| attribute(span, "recording.sid") == sid);
+        ours.map(|span| (span.name.clone(), span.clone())).collect()
+    };
+    until("the call's spans are exported", async || {
+        ["callback", "archive", "transcribe"].iter().all(|name| of_the_call().contains_key(*name))
+    })
+    .await;
+    let spans = of_the_call();
+    let (callback, archive, transcribe) = (&spans["callback"], &spans["archive"], &spans["transcribe"]);
+    assert_eq!((&archive.trace_id, &archive.parent_span_id), (&callback.trace_id, &callback.span_id));
+    assert_eq!((&transcribe.trace_id, &transcribe.parent_span_id), (&callback.trace_id, &archive.span_id));
+    for span in spans.values() {
+        assert_eq!(attribute(span, "call.sid"), placed.call_sid.as_ref().map(ToString::to_string), "{}", span.name);
+    }
+}
