@@ -9,6 +9,7 @@ demo: ## Run the whole fleet against a simulated Twilio, then check every byte (
 
 test: tools ## Run every test
 	scripts/with-test-servers cargo test --workspace --all-features
+	scripts/check-deploy target/debug/callvault
 
 lint: tools ## Check formatting, lints, documentation and shell scripts
 	cargo fmt --all --check
