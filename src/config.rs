@@ -53,6 +53,7 @@ pub(crate) struct Twilio {
     pub(crate) api_url: Url,
     pub(crate) max_concurrency: usize,
     pub(crate) requests_per_second: u32,
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Clone)]
@@ -235,6 +236,7 @@ fn twilio(values: &Values) -> Result<Option<Twilio>> {
     let shared_keys = pairs(values, "twilio_shared_keys", "webhooks_sharedkey_…=secret")?;
     let max_concurrency = values.number("twilio_max_concurrency", 1, 10_000)?;
     let requests_per_second = values.number("twilio_requests_per_second", 1, 100_000)?;
+    let timeout = seconds(values, "twilio_timeout_secs", 1, 600)?;
     let api_url = api_url(values)?;
     let (Some(account_sid), Some(auth_token)) = (account_sid, values.secret("twilio_auth_token")) else {
         return Ok(None);
@@ -249,6 +251,7 @@ fn twilio(values: &Values) -> Result<Option<Twilio>> {
         api_url,
         max_concurrency,
         requests_per_second,
+        timeout,
     }))
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn twilio(twilio: &Twilio) -> anyhow::Result<twilio::Client> {
         account_credentials,
         max_concurrency: twilio.max_concurrency,
         requests_per_second: twilio.requests_per_second,
-        request_timeout: std::time::Duration::from_secs(30),
+        request_timeout: twilio.timeout,
     });
     let client = client.context("cannot make the Twilio client")?;
     Ok(client.on_request(Arc::new(|endpoint, status| {

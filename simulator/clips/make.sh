@@ -13,6 +13,12 @@ say() {
     sox -R "$scratch/raw.wav" -r 8000 -b 16 -c 1 "$5" sinc 300-3400 gain -n -6 pad 0.1 0.1
 }
 
+# clearly VOICE WORDS_PER_MINUTE PITCH TEXT WAV: as a good line sounds, with all that 8 kHz can carry.
+clearly() {
+    espeak-ng -v "$1" -s "$2" -p "$3" -w "$scratch/raw.wav" "$4"
+    sox -R "$scratch/raw.wav" -r 8000 -b 16 -c 1 "$5" gain -n -6 pad 0.2 0.2
+}
+
 encode() {
     lame --quiet --noreplaygain -b 32 "$1.wav" "$1.mp3"
 }
@@ -58,3 +64,9 @@ dual banking en-us+f2 195 55 \
     "I lost my card this morning." \
     en-gb 190 45 \
     "Thank you. It is blocked, a new one comes on Monday."
+
+# Spoken so that Debian's pocketsphinx hears it.
+weather="we need more information about the weather in new england"
+printf '%s\n' "$weather" >weather.txt
+clearly en-us+f2 130 50 "$weather" weather.wav
+encode weather

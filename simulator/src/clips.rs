@@ -43,7 +43,7 @@ macro_rules! clip {
     };
 }
 
-static CLIPS: [Clip; 9] = [
+static CLIPS: [Clip; 10] = [
     clip!("voicemail", "Hi, it's Dana from the front desk. Your parcel is here. Thanks, bye."),
     clip!("support", "Hello, my router keeps blinking red.", "I am sorry. Please hold the reset button."),
     clip!("appointment", "Good morning, this is a reminder of your dental appointment on Tuesday at half past nine."),
@@ -53,6 +53,7 @@ static CLIPS: [Clip; 9] = [
     clip!("refund", "I am calling about my refund. The blue kettle leaked again, so I would like my money back."),
     clip!("banking", "I lost my card this morning.", "Thank you. It is blocked, a new one comes on Monday."),
     clip!("outage", "We know of the power cut in your street. Engineers expect to finish within three hours."),
+    clip!("weather", "we need more information about the weather in new england"),
 ];
 
 /// The clips, in a fixed order.

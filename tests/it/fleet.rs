@@ -1,37 +1,46 @@
 //! The harness: a simulated Twilio in this process, and `callvault` as processes.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use simulator::{Simulator, SimulatorConfig};
+use simulator::{CallPlan, SimulatedRecording, Simulator, SimulatorConfig};
 
-const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-const TOKEN: &str = "e2e-token";
+pub(crate) const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub(crate) const TOKEN: &str = "e2e-token";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder of data, a simulator, and the settings that join them.
 pub(crate) struct Fleet {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) twilio: Simulator,
-    pub(crate) settings: Vec<(&'static str, String)>,
+    settings: Vec<(&'static str, String)>,
     port: u16,
 }
 
-/// A `callvault serve` that is killed when dropped.
-pub(crate) struct Serving(Child);
+/// A `callvault` that runs until it is stopped, and is killed when dropped.
+pub(crate) struct Running(Child);
 
-impl Serving {
+impl Running {
     /// SIGKILL: no last word.
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
+
+    /// SIGTERM, as a service manager sends it; the exit code.
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
+        self.0.wait().unwrap().code()
+    }
 }
 
-impl Drop for Serving {
+impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -75,20 +84,82 @@ impl Fleet {
         Fleet { folder, twilio, settings, port }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callvault"));
+    /// A setting for every process from here on; an empty value unsets it.
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.push((name, value.into()));
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `callvault` with these arguments, and nothing but the fleet's settings as its environment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.wrapped(env!("CARGO_BIN_EXE_callvault"), arguments)
+    }
+
+    fn wrapped(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(self.settings.iter().map(|(name, value)| (*name, value)));
         command
     }
 
+    /// Starts a subcommand that runs on; what it says goes into [`Fleet::log`].
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.spawn(self.command(arguments))
+    }
+
+    /// As [`Fleet::start`], where no file can grow beyond `kib`: to whoever writes, a disk that is full.
+    pub(crate) fn start_on_small_disk(&self, arguments: &[&str], kib: u32) -> Running {
+        // A shell counts in blocks of 512 bytes; without the trap the signal would end the process.
+        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2);
+        let command = ["-c", &script, "sh", env!("CARGO_BIN_EXE_callvault")];
+        self.spawn(self.wrapped("/bin/sh", &[&command, arguments].concat()))
+    }
+
+    fn spawn(&self, mut command: Command) -> Running {
+        let log = File::options().append(true).create(true).open(self.path("callvault.log")).unwrap();
+        Running(command.stderr(log).spawn().unwrap())
+    }
+
+    /// All that started processes said on stderr.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.path("callvault.log")).unwrap_or_default()
+    }
+
     /// Starts `serve`, and waits until it is ready when `is_awaited`.
-    pub(crate) async fn serve(&self, is_awaited: bool) -> Serving {
-        let serving = Serving(self.command(&["serve"]).stderr(Stdio::null()).spawn().unwrap());
+    pub(crate) async fn serve(&self, is_awaited: bool) -> Running {
+        let serving = self.start(&["serve"]);
         if is_awaited {
-            let url = format!("http://127.0.0.1:{}/readyz", self.port);
-            until("serve is ready", async || reqwest::get(&url).await.is_ok_and(|answer| answer.status() == 200)).await;
+            self.ready().await;
         }
         serving
+    }
+
+    pub(crate) async fn ready(&self) {
+        until("it is ready", async || self.get("/readyz").await == 200).await;
+    }
+
+    /// The status of a route of ingest; 0 where nobody answers.
+    pub(crate) async fn get(&self, route: &str) -> u16 {
+        let answer = reqwest::get(self.ingest_url(route)).await;
+        answer.map_or(0, |answer| answer.status().as_u16())
+    }
+
+    pub(crate) fn ingest_url(&self, route: &str) -> String {
+        format!("http://127.0.0.1:{}{route}", self.port)
+    }
+
+    /// Places a call, and returns its recording once its callbacks are done.
+    pub(crate) async fn place(&self, plan: CallPlan) -> String {
+        self.twilio.place_call(plan).await.recording_sid.to_string()
+    }
+
+    /// The recording as it truly is.
+    pub(crate) fn truth(&self, sid: &str) -> SimulatedRecording {
+        let all = self.twilio.recordings();
+        all.into_iter().find(|recording| recording.recording_sid.as_str() == sid).unwrap()
     }
 
     /// Runs a subcommand to its end.
@@ -117,9 +188,22 @@ impl Fleet {
         .await;
     }
 
+    /// How many messages of all stages are in one state: `ready`, `delayed`, `in_flight` or `dead`.
+    pub(crate) fn queued(&self, state: &str) -> u64 {
+        self.json(&["queue", "status"]).iter().map(|stage| stage[state].as_u64().unwrap()).sum()
+    }
+
+    /// Waits until nothing is left to do.
+    pub(crate) async fn idle(&self) {
+        until("nothing is left to do", async || {
+            ["ready", "delayed", "in_flight"].iter().all(|state| self.queued(state) == 0)
+        })
+        .await;
+    }
+
     /// Every file of the vault, by its key.
     pub(crate) fn objects(&self) -> Vec<PathBuf> {
-        let root = self.folder.path().join("vault");
+        let root = self.path("vault");
         let mut folders = vec![root.clone()];
         let mut found = Vec::new();
         while let Some(folder) = folders.pop() {
@@ -135,6 +219,25 @@ impl Fleet {
         found.sort();
         found
     }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
+    }
+}
+
+/// A time before now, as processes with the system's clock see it.
+#[expect(clippy::disallowed_methods, reason = "recent calls, as seen by processes with the system's clock")]
+pub(crate) fn ago(time: TimeDelta) -> DateTime<Utc> {
+    Utc::now() - time
+}
+
+/// The `index`-th call of ten minutes ago.
+pub(crate) fn call(index: u64) -> CallPlan {
+    CallPlan::nth(index, ago(TimeDelta::minutes(10)))
 }
 
 /// Waits for a condition, and fails the test when it does not come true.

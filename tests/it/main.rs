@@ -1,8 +1,13 @@
 //! End-to-end tests of the `callvault` command: real processes on embedded engines, against the simulator.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod deliver;
 mod demo;
+mod faults;
 mod fleet;
 mod kills;
 mod operators;
+mod receiver;
+mod recogniser;
 mod traces;
+mod whole;

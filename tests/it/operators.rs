@@ -1,16 +1,15 @@
 //! What operators do: holds, erasure, transcripts, dead letters.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use simulator::{CallPlan, MediaPlan};
 
-use crate::fleet::{Fleet, Serving, until};
+use crate::fleet::{Fleet, Running, ago, call, until};
 
-#[expect(clippy::disallowed_methods, reason = "recent calls, as seen by processes with the system's clock")]
-async fn one_call(fleet: &Fleet, days_ago: i64) -> (Serving, String) {
+async fn one_call(fleet: &Fleet, days_ago: i64) -> (Running, String) {
     let serving = fleet.serve(true).await;
-    let placed = fleet.twilio.place_call(CallPlan::nth(0, Utc::now() - TimeDelta::days(days_ago))).await;
+    let sid = fleet.place(CallPlan::nth(0, ago(TimeDelta::days(days_ago)))).await;
     fleet.settled(1, &["transcribed"]).await;
-    (serving, placed.recording_sid.to_string())
+    (serving, sid)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,9 +55,7 @@ async fn transcribing_again_makes_a_further_version_and_keeps_the_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn recording_without_a_callback_is_found_in_twilios_list() {
     let fleet = Fleet::new().await;
-    #[expect(clippy::disallowed_methods, reason = "a recent call")]
-    let started = Utc::now() - TimeDelta::hours(1);
-    fleet.twilio.add_recording(CallPlan { source: "Trunking", ..CallPlan::nth(0, started) });
+    fleet.twilio.add_recording(CallPlan { source: "Trunking", ..call(0) });
     let _serving = fleet.serve(true).await;
     fleet.settled(1, &["transcribed"]).await;
 }
@@ -67,10 +64,8 @@ async fn recording_without_a_callback_is_found_in_twilios_list() {
 async fn absent_and_failed_recordings_end_as_what_twilio_says() {
     let fleet = Fleet::new().await;
     let _serving = fleet.serve(true).await;
-    #[expect(clippy::disallowed_methods, reason = "a recent call")]
-    let started = Utc::now() - TimeDelta::hours(1);
     for (index, media) in [(0, MediaPlan::Absent { code: 16101 }), (1, MediaPlan::Failed { code: 16104 })] {
-        fleet.twilio.place_call(CallPlan { media, ..CallPlan::nth(index, started) }).await;
+        fleet.place(CallPlan { media, ..call(index) }).await;
     }
     fleet.settled(2, &["absent", "failed"]).await;
     assert!(fleet.objects().is_empty());

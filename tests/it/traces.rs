@@ -6,14 +6,12 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
-use chrono::{TimeDelta, Utc};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
-use simulator::CallPlan;
 
-use crate::fleet::{Fleet, until};
+use crate::fleet::{Fleet, call, until};
 
 /// A collector that keeps what it is sent.
 async fn collector() -> (String, Arc<Mutex<Vec<Span>>>) {
@@ -42,13 +40,12 @@ fn attribute(span: &Span, name: &str) -> Option<String> {
 async fn callback_archive_and_transcription_of_a_call_are_one_trace() {
     let (endpoint, received) = collector().await;
     let mut fleet = Fleet::new().await;
-    fleet.settings.push(("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint));
-    fleet.settings.push(("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned()));
+    fleet.set("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+    fleet.set("OTEL_BSP_SCHEDULE_DELAY", "100");
     // What is logged is one thing, what is traced another.
-    fleet.settings.push(("LOG_LEVEL", "error".to_owned()));
+    fleet.set("LOG_LEVEL", "error");
     let _serving = fleet.serve(true).await;
-    #[expect(clippy::disallowed_methods, reason = "a recent call")]
-    let placed = fleet.twilio.place_call(CallPlan::nth(0, Utc::now() - TimeDelta::hours(1))).await;
+    let placed = fleet.twilio.place_call(call(0)).await;
     let of_the_call = || -> BTreeMap<String, Span> {
         let spans = received.lock().unwrap();
         let sid = Some(placed.recording_sid.to_string());

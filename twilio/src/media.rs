@@ -109,6 +109,10 @@ impl Transfer {
         let (response, permit) = match sent {
             Ok(sent) => sent,
             Err(error) if error.kind == TwilioErrorKind::Transient => return self.broke(error),
+            // Nothing is left where it broke off: it is whole, and its promised length was wrong, or it was replaced.
+            Err(error) if error.status == Some(416) => {
+                return Err(TwilioError::new(TwilioErrorKind::Transient, "the media is shorter than was promised"));
+            }
             Err(error) => return Err(error),
         };
         self.skip_bytes = match response.status() {

@@ -53,7 +53,7 @@ impl Archive {
         let mut row = self.catalog.hear(recording, received_at).await?.row;
         name_call(&row);
         if lacks_facts(&row) {
-            row = self.ask_twilio(&row).await?;
+            row = self.ask_twilio(&row).await?.0;
         }
         if let Some(nothing_to_do) = self.settled(&row).await? {
             return Ok(nothing_to_do);
@@ -154,10 +154,11 @@ impl Archive {
         Ok(())
     }
 
-    /// A 404 for media means not ready, deleted, or kept elsewhere; only the recording's own resource tells which.
+    /// A 404 for media means not ready, deleted, or kept elsewhere; only the recording's own resource tells which. What
+    /// it says now decides, whatever Twilio said before.
     async fn why_no_media(&self, row: &RecordingRow, not_found: TwilioError) -> Handled {
-        let row = match self.ask_twilio(row).await {
-            Ok(row) => row,
+        let (row, said) = match self.ask_twilio(row).await {
+            Ok(asked) => asked,
             // The resource may be as late as its media.
             Err(Fault::Rejected(_)) => return Err(self.not_ready(row, "Twilio knows no such recording")),
             Err(fault) => return Err(fault),
@@ -165,11 +166,14 @@ impl Archive {
         if let Some(settled) = self.settled(&row).await? {
             return Ok(settled);
         }
-        match RecordingStatus::from(row.twilio_status.as_str()) {
+        match said {
             RecordingStatus::Deleted => {
                 Err(Fault::Rejected("deleted at Twilio by someone else before it could be archived".to_owned()))
             }
-            status => Err(self.not_ready(&row, &format!("Twilio says {status} and serves no media yet ({not_found})"))),
+            RecordingStatus::Absent | RecordingStatus::Failed => {
+                Err(Fault::Rejected(format!("Twilio said {} and now says {said}: it has no media", row.twilio_status)))
+            }
+            said => Err(self.not_ready(&row, &format!("Twilio says {said} and serves no media yet ({not_found})"))),
         }
     }
 
@@ -182,9 +186,10 @@ impl Archive {
         Fault::NotYet { after: (known_for / 2).clamp(READINESS_PAUSE_FIRST, READINESS_PAUSE_MOST), why: why.to_owned() }
     }
 
-    async fn ask_twilio(&self, row: &RecordingRow) -> Result<RecordingRow, Fault> {
+    /// The row with all that Twilio says of the recording now, and the status it says.
+    async fn ask_twilio(&self, row: &RecordingRow) -> Result<(RecordingRow, RecordingStatus), Fault> {
         match self.twilio.recording(&row.account_sid, &row.recording_sid).await {
-            Ok(recording) => Ok(self.catalog.hear(&recording, row.received_at).await?.row),
+            Ok(recording) => Ok((self.catalog.hear(&recording, row.received_at).await?.row, recording.status)),
             Err(error) if error.kind == TwilioErrorKind::NotFound && lacks_facts(row) => {
                 Err(self.not_ready(row, "Twilio knows no such recording"))
             }
