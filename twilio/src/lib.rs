@@ -7,6 +7,7 @@ mod limiter;
 mod list;
 mod media;
 mod recording;
+mod request;
 mod sid;
 mod signature;
 

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, NaiveDate};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use reqwest::{Method, Response};
+use reqwest::Response;
 use serde::{Deserialize, Deserializer};
 
 use crate::client::Client;
 use crate::error::{TwilioError, TwilioErrorKind};
 use crate::recording::{EncryptionDetails, Recording};
+use crate::request::Endpoint;
 use crate::sid::{AccountSid, RecordingSid};
 
 /// Twilio's maximum; more is error 20007.
@@ -96,7 +97,7 @@ pub(crate) fn recordings(
         async move {
             let Some(next) = next else { return Ok(None) };
             let url = client.join(&next)?;
-            let (response, _permit) = client.send("list", Method::GET, &account, url, None).await?;
+            let (response, _permit) = client.send(Endpoint::List, &account, url, None).await?;
             let page: Page = parsed(response).await?;
             let sids: HashSet<_> = page.recordings.iter().map(|row| row.sid.clone()).collect();
             let new: Vec<_> = page.recordings.into_iter().filter(|row| !before.contains(&row.sid)).collect();

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use url::Url;
 
 use crate::client::Client;
 use crate::error::{TwilioError, TwilioErrorKind};
 use crate::limiter::Permit;
+use crate::request::Endpoint;
 use crate::sid::AccountSid;
 
 /// How often a broken transfer is taken up again before the stream fails.
@@ -34,7 +35,7 @@ impl std::fmt::Debug for Media {
 }
 
 pub(crate) async fn open(client: &Client, account: &AccountSid, url: Url) -> Result<Media, TwilioError> {
-    let (response, permit) = client.send("media", Method::GET, account, url.clone(), None).await?;
+    let (response, permit) = client.send(Endpoint::Media, account, url.clone(), None).await?;
     let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let content_length = response.content_length();
     let transfer = Transfer {
@@ -105,7 +106,7 @@ impl Transfer {
     async fn resume(&mut self) -> Result<(), TwilioError> {
         tokio::time::sleep(RESUME_PAUSE * self.resumes).await;
         let from = Some(self.read_bytes).filter(|read_bytes| *read_bytes > 0);
-        let sent = self.client.send("media", Method::GET, &self.account, self.url.clone(), from).await;
+        let sent = self.client.send(Endpoint::Media, &self.account, self.url.clone(), from).await;
         let (response, permit) = match sent {
             Ok(sent) => sent,
             Err(error) if error.kind == TwilioErrorKind::Transient => return self.broke(error),

@@ -1,0 +1,130 @@
+//! One request: under the account's limits, with credentials for the API's host alone, redirects followed by hand.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use reqwest::{Method, Response};
+use secrecy::ExposeSecret;
+use url::Url;
+
+use crate::client::Client;
+use crate::error::{TwilioError, TwilioErrorKind};
+use crate::limiter::{Limiter, Permit};
+use crate::sid::AccountSid;
+
+const REDIRECTS_MOST: usize = 5;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Recording,
+    Media,
+    List,
+    Delete,
+}
+
+impl Endpoint {
+    fn name(self) -> &'static str {
+        match self {
+            Endpoint::Recording => "recording",
+            Endpoint::Media => "media",
+            Endpoint::List => "list",
+            Endpoint::Delete => "delete",
+        }
+    }
+
+    fn method(self) -> Method {
+        if self == Endpoint::Delete { Method::DELETE } else { Method::GET }
+    }
+}
+
+impl Client {
+    pub(crate) fn path(&self, account: &AccountSid, rest: &str) -> Result<Url, TwilioError> {
+        self.join(&format!("/2010-04-01/Accounts/{account}/{rest}"))
+    }
+
+    /// An absolute path on the API's host, as `next_page_uri` is; anything that leads off that host is refused.
+    pub(crate) fn join(&self, path: &str) -> Result<Url, TwilioError> {
+        let joined = self.config.api_url.join(path).ok().filter(|url| self.is_api_host(url));
+        joined.ok_or_else(|| TwilioError::new(TwilioErrorKind::Rejected, "a URL that leads off the API's host"))
+    }
+
+    fn is_api_host(&self, url: &Url) -> bool {
+        let api = &self.config.api_url;
+        (url.scheme(), url.host_str(), url.port_or_known_default())
+            == (api.scheme(), api.host_str(), api.port_or_known_default())
+    }
+
+    /// One request under the account's limits, redirects followed by hand. The permit is held while the body is read.
+    /// Any answer that is no success is an error; nothing is tried again here.
+    pub(crate) async fn send(
+        &self,
+        endpoint: Endpoint,
+        account: &AccountSid,
+        url: Url,
+        range_from: Option<u64>,
+    ) -> Result<(Response, Permit), TwilioError> {
+        let limiter = self.limiter(account);
+        let permit = limiter.permit().await;
+        let sent = self.send_redirected(endpoint, account, url, range_from).await;
+        self.observe(endpoint, sent.as_ref().map_or(0, |response| response.status().as_u16()));
+        let response = sent?;
+        if response.status().is_success() {
+            limiter.succeeded();
+            return Ok((response, permit));
+        }
+        let error = TwilioError::answered(response).await;
+        if error.kind == TwilioErrorKind::Throttled {
+            limiter.throttled(Instant::now());
+        }
+        Err(error)
+    }
+
+    async fn send_redirected(
+        &self,
+        endpoint: Endpoint,
+        account: &AccountSid,
+        mut url: Url,
+        range_from: Option<u64>,
+    ) -> Result<Response, TwilioError> {
+        for _ in 0..=REDIRECTS_MOST {
+            let mut request = self.http.request(endpoint.method(), url.clone());
+            if self.is_api_host(&url) {
+                let credentials = self.config.account_credentials.get(account).unwrap_or(&self.config.credentials);
+                request = request.basic_auth(&credentials.user, Some(credentials.secret.expose_secret()));
+            }
+            if let Some(first) = range_from {
+                request = request.header("range", format!("bytes={first}-"));
+            }
+            // reqwest's read time-out starts with the answer: waiting for it needs its own.
+            let sent = tokio::time::timeout(self.config.request_timeout, request.send()).await;
+            let sent = sent.map_err(|_| TwilioError::new(TwilioErrorKind::Transient, "no answer in time"))?;
+            let response = sent.map_err(|error| TwilioError::transport("request failed", error))?;
+            if !response.status().is_redirection() {
+                return Ok(response);
+            }
+            url = self.redirect_target(&url, &response)?;
+        }
+        Err(TwilioError::new(TwilioErrorKind::Transient, format!("more than {REDIRECTS_MOST} redirects")))
+    }
+
+    /// Where media may be redirected to: anywhere over https, but never down from it.
+    fn redirect_target(&self, url: &Url, response: &Response) -> Result<Url, TwilioError> {
+        let location = response.headers().get("location").and_then(|location| location.to_str().ok());
+        let target = location.and_then(|location| url.join(location).ok());
+        let target = target.filter(|target| target.scheme() == "https" || self.config.api_url.scheme() == "http");
+        target.ok_or_else(|| TwilioError::new(TwilioErrorKind::Rejected, "a redirect that leads nowhere safe"))
+    }
+
+    fn observe(&self, endpoint: Endpoint, status: u16) {
+        if let Some(observer) = &self.observer {
+            observer(endpoint.name(), status);
+        }
+    }
+
+    fn limiter(&self, account: &AccountSid) -> Arc<Limiter> {
+        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Limiter::new(self.config.max_concurrency, self.config.requests_per_second));
+        Arc::clone(limiters.entry(account.clone()).or_insert_with(new))
+    }
+}
