@@ -48,6 +48,11 @@ impl TwilioError {
         TwilioError { kind, code: None, status: None, retry_after: None, message: message.into(), source: None }
     }
 
+    /// An answer that nothing can be done with, whatever its body says.
+    pub(crate) fn unusable(kind: TwilioErrorKind, response: &Response, message: impl Into<String>) -> Self {
+        TwilioError { status: Some(response.status().as_u16()), ..TwilioError::new(kind, message) }
+    }
+
     /// Nothing came back, or not all of it.
     pub(crate) fn transport(message: &str, error: reqwest::Error) -> Self {
         TwilioError { source: Some(error.without_url()), ..TwilioError::new(TwilioErrorKind::Transient, message) }

@@ -67,7 +67,7 @@ impl Client {
         let limiter = self.limiter(account);
         let permit = limiter.permit().await;
         let sent = self.send_redirected(endpoint, account, url, range_from).await;
-        self.observe(endpoint, sent.as_ref().map_or(0, |response| response.status().as_u16()));
+        self.observe(endpoint, &sent);
         let response = sent?;
         if response.status().is_success() {
             limiter.succeeded();
@@ -87,7 +87,8 @@ impl Client {
         mut url: Url,
         range_from: Option<u64>,
     ) -> Result<Response, TwilioError> {
-        for _ in 0..=REDIRECTS_MOST {
+        let mut redirects = 0;
+        loop {
             let mut request = self.http.request(endpoint.method(), url.clone());
             if self.is_api_host(&url) {
                 let credentials = self.config.account_credentials.get(account).unwrap_or(&self.config.credentials);
@@ -103,20 +104,36 @@ impl Client {
             if !response.status().is_redirection() {
                 return Ok(response);
             }
-            url = self.redirect_target(&url, &response)?;
+            if redirects == REDIRECTS_MOST {
+                let why = format!("more than {REDIRECTS_MOST} redirects");
+                return Err(TwilioError::unusable(TwilioErrorKind::Transient, &response, why));
+            }
+            url = self.redirect_target(endpoint, &url, &response)?;
+            redirects += 1;
         }
-        Err(TwilioError::new(TwilioErrorKind::Transient, format!("more than {REDIRECTS_MOST} redirects")))
     }
 
-    /// Where media may be redirected to: anywhere over https, but never down from it.
-    fn redirect_target(&self, url: &Url, response: &Response) -> Result<Url, TwilioError> {
+    /// Media may be anywhere, but never down from https. All else is the API's to answer: another host's word for it
+    /// that a recording is deleted is worth nothing.
+    fn redirect_target(&self, endpoint: Endpoint, url: &Url, response: &Response) -> Result<Url, TwilioError> {
         let location = response.headers().get("location").and_then(|location| location.to_str().ok());
         let target = location.and_then(|location| url.join(location).ok());
-        let target = target.filter(|target| target.scheme() == "https" || self.config.api_url.scheme() == "http");
-        target.ok_or_else(|| TwilioError::new(TwilioErrorKind::Rejected, "a redirect that leads nowhere safe"))
+        let is_safe = |target: &Url| match target.scheme() {
+            _ if self.is_api_host(target) => true,
+            "https" => endpoint == Endpoint::Media,
+            "http" => endpoint == Endpoint::Media && self.config.api_url.scheme() == "http",
+            _ => false,
+        };
+        target.filter(is_safe).ok_or_else(|| {
+            TwilioError::unusable(TwilioErrorKind::Rejected, response, "a redirect that leads nowhere safe")
+        })
     }
 
-    fn observe(&self, endpoint: Endpoint, status: u16) {
+    fn observe(&self, endpoint: Endpoint, sent: &Result<Response, TwilioError>) {
+        let status = match sent {
+            Ok(response) => response.status().as_u16(),
+            Err(error) => error.status.unwrap_or(0),
+        };
         if let Some(observer) = &self.observer {
             observer(endpoint.name(), status);
         }
@@ -126,5 +143,56 @@ impl Client {
         let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Limiter::new(self.config.max_concurrency, self.config.requests_per_second));
         Arc::clone(limiters.entry(account.clone()).or_insert_with(new))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ClientConfig, Credentials};
+
+    fn client_of(api_url: &str) -> Client {
+        let config = ClientConfig {
+            api_url: api_url.parse().unwrap(),
+            credentials: Credentials { user: String::new(), secret: "".into() },
+            account_credentials: Default::default(),
+            max_concurrency: 1,
+            requests_per_second: 1,
+            request_timeout: std::time::Duration::from_secs(1),
+        };
+        Client::new(config).unwrap()
+    }
+
+    /// Where a request for media to Twilio is led by this Location.
+    fn led_to(location: &str) -> Result<String, TwilioErrorKind> {
+        let client = client_of("https://api.twilio.com");
+        let url = client.join("/media.wav").unwrap();
+        let response = http::Response::builder().status(302).header("location", location).body("").unwrap();
+        let target = client.redirect_target(Endpoint::Media, &url, &response.into());
+        target.map(|url| url.to_string()).map_err(|error| error.kind)
+    }
+
+    #[test]
+    fn media_are_never_led_down_from_https() {
+        assert_eq!(led_to("https://media.example.com/a"), Ok("https://media.example.com/a".to_owned()));
+        assert_eq!(led_to("/b"), Ok("https://api.twilio.com/b".to_owned()));
+        for location in ["http://media.example.com/a", "http://api.twilio.com/media.wav", "file:///etc/passwd"] {
+            assert_eq!(led_to(location), Err(TwilioErrorKind::Rejected), "{location}");
+        }
+    }
+
+    #[test]
+    fn api_host_is_scheme_host_and_port_together() {
+        let client = client_of("https://api.dublin.ie1.twilio.com");
+        let is_api_host = |url: &str| client.is_api_host(&url.parse().unwrap());
+        assert!(is_api_host("https://api.dublin.ie1.twilio.com:443/x"));
+        let others = [
+            "http://api.dublin.ie1.twilio.com/",
+            "https://api.dublin.ie1.twilio.com:8443/",
+            "https://api.twilio.com/",
+            "https://api.dublin.ie1.twilio.com.example.com/",
+            "https://api.dublin.ie1.twilio.com@example.com/",
+        ];
+        assert!(others.into_iter().all(|url| !is_api_host(url)));
     }
 }
