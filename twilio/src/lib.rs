@@ -6,6 +6,7 @@ mod error;
 mod limiter;
 mod list;
 mod media;
+mod part;
 mod recording;
 mod request;
 mod sid;
