@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 /// Longest error body that is read.
 const BODY_BYTES_MOST: usize = 64 << 10;
+const RETRY_AFTER_LEAST: Duration = Duration::from_secs(1);
 const RETRY_AFTER_MOST: Duration = Duration::from_secs(3600);
 
 /// What to do about a [`TwilioError`].
@@ -36,7 +37,7 @@ pub struct TwilioError {
     pub code: Option<u32>,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
-    /// How long Twilio asked to wait, at most an hour.
+    /// How long Twilio asked to wait: from a second to an hour, whatever it asked.
     pub retry_after: Option<Duration>,
     message: String,
     #[source]
@@ -98,7 +99,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         // Against the answer's own date: the two clocks need not agree.
         Err(_) => (until(text)? - until(headers.get("date")?.to_str().ok()?)?).to_std().unwrap_or_default(),
     };
-    Some(wait.min(RETRY_AFTER_MOST))
+    Some(wait.clamp(RETRY_AFTER_LEAST, RETRY_AFTER_MOST))
 }
 
 async fn read_some(mut response: Response) -> Vec<u8> {
