@@ -62,16 +62,18 @@ impl TwilioError {
     /// An answer that is no success. Reads at most 64 KiB of it.
     pub(crate) async fn answered(response: Response) -> Self {
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
+        let mut message = format!("status {}", status.as_u16());
+        // Twilio's support asks for it.
+        let request = response.headers().get("twilio-request-id").and_then(|id| Some(id.to_str().ok()?.to_owned()));
         let told = Told::parse(&read_some(response).await);
-        let reason = told.message.map(|text| format!(": {}", text.chars().take(200).collect::<String>()));
-        let code = told.code.map(|code| format!(", code {code}")).unwrap_or_default();
+        message.extend(told.code.map(|code| format!(", code {code}")));
+        message.extend(request.map(|id| format!(", request {id}")));
+        message.extend(told.message.map(|text| format!(": {}", text.chars().take(200).collect::<String>())));
         TwilioError {
-            kind: kind(status, told.code),
             code: told.code,
             status: Some(status.as_u16()),
             retry_after,
-            message: format!("status {}{code}{}", status.as_u16(), reason.unwrap_or_default()),
-            source: None,
+            ..TwilioError::new(kind(status, told.code), message)
         }
     }
 }
