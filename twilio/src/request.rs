@@ -1,7 +1,6 @@
 //! One request: under the account's limits, with credentials for the API's host alone, redirects followed by hand.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
 
 use reqwest::{Method, Response};
 use secrecy::ExposeSecret;
@@ -75,7 +74,7 @@ impl Client {
         }
         let error = TwilioError::answered(response).await;
         if error.kind == TwilioErrorKind::Throttled {
-            limiter.throttled(Instant::now());
+            limiter.throttled();
         }
         Err(error)
     }
