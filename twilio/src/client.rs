@@ -68,8 +68,12 @@ pub enum Deletion {
 }
 
 impl Client {
-    /// Fails where no TLS or HTTP client can be made.
+    /// Fails where no TLS or HTTP client can be made, and where the API's URL names a user or a password: it is printed.
     pub fn new(config: ClientConfig) -> Result<Client, TwilioError> {
+        if !config.api_url.username().is_empty() || config.api_url.password().is_some() {
+            let why = "the API's URL holds a user or a password: they belong in the credentials";
+            return Err(TwilioError::new(TwilioErrorKind::Rejected, why));
+        }
         let http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
