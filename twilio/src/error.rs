@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 /// Longest error body that is read.
 const BODY_BYTES_MOST: usize = 64 << 10;
+const RETRY_AFTER_LEAST: Duration = Duration::from_secs(1);
 const RETRY_AFTER_MOST: Duration = Duration::from_secs(3600);
 
 /// What to do about a [`TwilioError`].
@@ -36,7 +37,7 @@ pub struct TwilioError {
     pub code: Option<u32>,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
-    /// How long Twilio asked to wait, at most an hour.
+    /// How long Twilio asked to wait: from a second to an hour, whatever it asked.
     pub retry_after: Option<Duration>,
     message: String,
     #[source]
@@ -48,6 +49,11 @@ impl TwilioError {
         TwilioError { kind, code: None, status: None, retry_after: None, message: message.into(), source: None }
     }
 
+    /// An answer that nothing can be done with, whatever its body says.
+    pub(crate) fn unusable(kind: TwilioErrorKind, response: &Response, message: impl Into<String>) -> Self {
+        TwilioError { status: Some(response.status().as_u16()), ..TwilioError::new(kind, message) }
+    }
+
     /// Nothing came back, or not all of it.
     pub(crate) fn transport(message: &str, error: reqwest::Error) -> Self {
         TwilioError { source: Some(error.without_url()), ..TwilioError::new(TwilioErrorKind::Transient, message) }
@@ -56,16 +62,18 @@ impl TwilioError {
     /// An answer that is no success. Reads at most 64 KiB of it.
     pub(crate) async fn answered(response: Response) -> Self {
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
+        let mut message = format!("status {}", status.as_u16());
+        // Twilio's support asks for it.
+        let request = response.headers().get("twilio-request-id").and_then(|id| Some(id.to_str().ok()?.to_owned()));
         let told = Told::parse(&read_some(response).await);
-        let reason = told.message.map(|text| format!(": {}", text.chars().take(200).collect::<String>()));
-        let code = told.code.map(|code| format!(", code {code}")).unwrap_or_default();
+        message.extend(told.code.map(|code| format!(", code {code}")));
+        message.extend(request.map(|id| format!(", request {id}")));
+        message.extend(told.message.map(|text| format!(": {}", text.chars().take(200).collect::<String>())));
         TwilioError {
-            kind: kind(status, told.code),
             code: told.code,
             status: Some(status.as_u16()),
             retry_after,
-            message: format!("status {}{code}{}", status.as_u16(), reason.unwrap_or_default()),
-            source: None,
+            ..TwilioError::new(kind(status, told.code), message)
         }
     }
 }
@@ -93,7 +101,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         // Against the answer's own date: the two clocks need not agree.
         Err(_) => (until(text)? - until(headers.get("date")?.to_str().ok()?)?).to_std().unwrap_or_default(),
     };
-    Some(wait.min(RETRY_AFTER_MOST))
+    Some(wait.clamp(RETRY_AFTER_LEAST, RETRY_AFTER_MOST))
 }
 
 async fn read_some(mut response: Response) -> Vec<u8> {

@@ -6,7 +6,9 @@ mod error;
 mod limiter;
 mod list;
 mod media;
+mod part;
 mod recording;
+mod request;
 mod sid;
 mod signature;
 

@@ -2,10 +2,13 @@
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::Notify;
+use governor::clock::Clock;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// Successes in a row after which one more request may be in flight.
 const RAISE_AFTER: u32 = 20;
@@ -13,21 +16,34 @@ const RAISE_AFTER: u32 = 20;
 const LOWER_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// A rate, and a number in flight that halves on 429 and creeps back. Twilio publishes neither limit; 429 (20429) says
-/// that the account's concurrency was passed.
+/// that the account's concurrency was passed. Who waits is served in turn.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    rate: DefaultDirectRateLimiter,
+    rate: RateLimiter<NotKeyed, InMemoryState, TokioClock>,
+    places: Semaphore,
     state: Mutex<State>,
-    freed: Notify,
     most: usize,
 }
 
 #[derive(Debug)]
 struct State {
     limit: usize,
-    in_flight: usize,
+    /// Places over the limit that were taken when it fell: they go when they are given back.
+    surplus: usize,
     successes: u32,
     lowered_at: Option<Instant>,
+}
+
+/// Tokio's time, so that tests can set it.
+#[derive(Debug, Clone)]
+struct TokioClock;
+
+impl Clock for TokioClock {
+    type Instant = std::time::Instant;
+
+    fn now(&self) -> std::time::Instant {
+        Instant::now().into_std()
+    }
 }
 
 /// Leave to have one request in flight, until dropped.
@@ -36,63 +52,60 @@ pub(crate) struct Permit(Arc<Limiter>);
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.locked().in_flight -= 1;
-        self.0.freed.notify_one();
+        self.0.add_place(&mut self.0.locked());
     }
 }
 
 impl Limiter {
     pub(crate) fn new(most: usize, requests_per_second: u32) -> Self {
-        let per_second = NonZeroU32::new(requests_per_second).unwrap_or(NonZeroU32::MIN);
-        let state = State { limit: most.max(1), in_flight: 0, successes: 0, lowered_at: None };
+        let (most, per_second) = (most.max(1), NonZeroU32::new(requests_per_second).unwrap_or(NonZeroU32::MIN));
+        // Evenly spread: a burst of a whole second's requests would make two seconds' of the first. What is let through
+        // at once makes good for timers that only know milliseconds.
+        let at_once = NonZeroU32::new(per_second.get() / 100).unwrap_or(NonZeroU32::MIN);
         Limiter {
-            rate: RateLimiter::direct(Quota::per_second(per_second)),
-            state: Mutex::new(state),
-            freed: Notify::new(),
-            most: most.max(1),
+            rate: RateLimiter::direct_with_clock(Quota::per_second(per_second).allow_burst(at_once), TokioClock),
+            places: Semaphore::new(most),
+            state: Mutex::new(State { limit: most, surplus: 0, successes: 0, lowered_at: None }),
+            most,
         }
     }
 
     /// Waits for a place and for the rate.
     pub(crate) async fn permit(self: &Arc<Self>) -> Permit {
-        let permit = loop {
-            let freed = self.freed.notified();
-            if let Some(permit) = self.try_permit() {
-                break permit;
-            }
-            freed.await;
-        };
-        self.rate.until_ready().await;
-        permit
-    }
-
-    fn try_permit(self: &Arc<Self>) -> Option<Permit> {
-        let mut state = self.locked();
-        let is_free = state.in_flight < state.limit;
-        state.in_flight += usize::from(is_free);
-        // A waiter that was woken while more places were free passes the news on.
-        if is_free && state.in_flight < state.limit {
-            self.freed.notify_one();
+        self.places.acquire().await.expect("nobody closes the semaphore").forget();
+        let permit = Permit(Arc::clone(self));
+        while let Err(early) = self.rate.check() {
+            tokio::time::sleep(early.wait_time_from(TokioClock.now())).await;
         }
-        is_free.then(|| Permit(Arc::clone(self)))
+        permit
     }
 
     pub(crate) fn succeeded(&self) {
         let mut state = self.locked();
-        state.successes += 1;
+        state.successes = state.successes.saturating_add(1);
         if state.successes >= RAISE_AFTER && state.limit < self.most {
             state.limit += 1;
             state.successes = 0;
-            self.freed.notify_one();
+            self.add_place(&mut state);
         }
     }
 
-    pub(crate) fn throttled(&self, now: Instant) {
+    pub(crate) fn throttled(&self) {
         let mut state = self.locked();
         state.successes = 0;
+        let now = Instant::now();
         if state.lowered_at.is_none_or(|at| now.duration_since(at) >= LOWER_AT_MOST_EVERY) {
-            state.limit = (state.limit / 2).max(1);
+            let fewer = state.limit / 2;
+            state.limit -= fewer;
+            state.surplus += fewer - self.places.forget_permits(fewer);
             state.lowered_at = Some(now);
+        }
+    }
+
+    fn add_place(&self, state: &mut State) {
+        match state.surplus {
+            0 => self.places.add_permits(1),
+            _ => state.surplus -= 1,
         }
     }
 
@@ -103,48 +116,135 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
 
-    fn limit(limiter: &Limiter) -> usize {
-        limiter.locked().limit
+    fn limiter(most: usize) -> Arc<Limiter> {
+        Arc::new(Limiter::new(most, 1_000_000))
     }
 
-    #[test]
-    fn limit_halves_on_refusal_once_a_second_and_creeps_back() {
-        let limiter = Limiter::new(16, 1000);
-        let now = Instant::now();
-        limiter.throttled(now);
-        limiter.throttled(now);
-        assert_eq!(limit(&limiter), 8);
-        limiter.throttled(now + LOWER_AT_MOST_EVERY);
-        assert_eq!(limit(&limiter), 4);
-        for _ in 0..RAISE_AFTER {
-            limiter.succeeded();
-        }
-        assert_eq!(limit(&limiter), 5);
+    /// As many permits as there are.
+    fn all(limiter: &Arc<Limiter>) -> Vec<Permit> {
+        std::iter::from_fn(|| limiter.permit().now_or_never()).collect()
     }
 
-    #[test]
-    fn limit_never_falls_below_one_nor_rises_over_the_ceiling() {
-        let limiter = Limiter::new(2, 1000);
-        for second in 0..9 {
-            limiter.throttled(Instant::now() + LOWER_AT_MOST_EVERY * second);
-        }
-        assert_eq!(limit(&limiter), 1);
-        for _ in 0..RAISE_AFTER * 9 {
-            limiter.succeeded();
-        }
-        assert_eq!(limit(&limiter), 2);
+    fn free(limiter: &Arc<Limiter>) -> usize {
+        all(limiter).len()
     }
 
-    #[tokio::test]
-    async fn request_over_the_limit_waits_for_a_place() {
-        let limiter = Arc::new(Limiter::new(1, 1000));
-        let first = limiter.permit().await;
-        let second = limiter.permit();
-        tokio::pin!(second);
-        assert!(futures::poll!(&mut second).is_pending());
+    fn succeed(limiter: &Limiter, times: u32) {
+        (0..times).for_each(|_| limiter.succeeded());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limit_halves_on_refusal_once_a_second() {
+        let limiter = limiter(16);
+        limiter.throttled();
+        tokio::time::advance(Duration::from_millis(999)).await;
+        limiter.throttled();
+        assert_eq!(free(&limiter), 8);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        limiter.throttled();
+        assert_eq!(free(&limiter), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limit_never_falls_below_one() {
+        let limiter = limiter(5);
+        for limit in [3, 2, 1, 1, 1] {
+            limiter.throttled();
+            assert_eq!(free(&limiter), limit);
+            tokio::time::advance(LOWER_AT_MOST_EVERY).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limit_rises_by_one_for_successes_in_a_row_up_to_the_ceiling() {
+        let limiter = limiter(6);
+        limiter.throttled();
+        succeed(&limiter, RAISE_AFTER - 1);
+        limiter.throttled();
+        succeed(&limiter, RAISE_AFTER - 1);
+        assert_eq!(free(&limiter), 3);
+        limiter.succeeded();
+        assert_eq!(free(&limiter), 4);
+        succeed(&limiter, RAISE_AFTER * 9);
+        assert_eq!(free(&limiter), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limit_that_falls_below_what_is_in_flight_is_kept_as_that_ends() {
+        let limiter = limiter(8);
+        let mut in_flight = all(&limiter);
+        limiter.throttled();
+        for in_flight_after in [7, 6, 5, 4] {
+            in_flight.pop();
+            assert_eq!((in_flight.len(), free(&limiter)), (in_flight_after, 0));
+        }
+        drop(in_flight);
+        assert_eq!(free(&limiter), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limit_that_rises_below_what_is_in_flight_lets_nothing_in() {
+        let limiter = limiter(8);
+        let in_flight = all(&limiter);
+        limiter.throttled();
+        succeed(&limiter, RAISE_AFTER);
+        assert_eq!(free(&limiter), 0);
+        drop(in_flight);
+        assert_eq!(free(&limiter), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_request_goes_before_one_that_comes_later() {
+        let limiter = limiter(1);
+        let mut first = all(&limiter);
+        let mut waiting = Box::pin(limiter.permit());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        first.clear();
+        assert_eq!(free(&limiter), 0);
+        assert!(waiting.as_mut().now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn request_given_up_while_it_waits_leaves_its_place_to_the_next() {
+        let limiter = limiter(1);
+        let first = all(&limiter);
+        let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(limiter.permit())).collect();
+        assert!(waiting.iter_mut().all(|permit| permit.as_mut().now_or_never().is_none()));
         drop(first);
-        second.await;
+        drop(waiting.remove(0));
+        assert!(waiting[0].as_mut().now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn request_given_up_while_the_rate_holds_it_up_gives_its_place_back() {
+        let limiter = Arc::new(Limiter::new(1, 1));
+        drop(limiter.permit().await);
+        assert!(limiter.permit().now_or_never().is_none());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(limiter.permit().now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_second_sees_more_requests_than_the_rate() {
+        for per_second in [1, 10, 50, 500] {
+            let limiter = Arc::new(Limiter::new(16, per_second));
+            let began = Instant::now();
+            let mut at = Vec::new();
+            while began.elapsed() < Duration::from_secs(3) {
+                drop(limiter.permit().await);
+                at.push(began.elapsed());
+            }
+            let most = (0..at.len()).map(|first| within_a_second(&at[first..])).max().unwrap();
+            assert!(most <= per_second as usize * 101 / 100 + 1, "{most} at {per_second} a second");
+            assert!(at.len() >= per_second as usize * 2, "{} in three seconds at {per_second} a second", at.len());
+        }
+    }
+
+    fn within_a_second(at: &[Duration]) -> usize {
+        at.iter().take_while(|later| **later - at[0] < Duration::from_secs(1)).count()
     }
 }

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, NaiveDate};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use reqwest::{Method, Response};
+use reqwest::Response;
 use serde::{Deserialize, Deserializer};
 
 use crate::client::Client;
 use crate::error::{TwilioError, TwilioErrorKind};
 use crate::recording::{EncryptionDetails, Recording};
+use crate::request::Endpoint;
 use crate::sid::{AccountSid, RecordingSid};
 
 /// Twilio's maximum; more is error 20007.
@@ -90,21 +91,41 @@ pub(crate) fn recordings(
     since: Option<NaiveDate>,
     until: Option<NaiveDate>,
 ) -> BoxStream<'static, Result<Recording, TwilioError>> {
-    let first = Some(first_page(&account, since, until));
-    let pages = stream::try_unfold((first, HashSet::new()), move |(next, before)| {
-        let (client, account) = (client.clone(), account.clone());
-        async move {
-            let Some(next) = next else { return Ok(None) };
-            let url = client.join(&next)?;
-            let (response, _permit) = client.send("list", Method::GET, &account, url, None).await?;
-            let page: Page = parsed(response).await?;
-            let sids: HashSet<_> = page.recordings.iter().map(|row| row.sid.clone()).collect();
-            let new: Vec<_> = page.recordings.into_iter().filter(|row| !before.contains(&row.sid)).collect();
-            let recordings = stream::iter(new.into_iter().map(|row| Ok(Recording::from(row))));
-            Ok::<_, TwilioError>(Some((recordings, (page.next_page_uri.filter(|uri| !uri.is_empty()), sids))))
-        }
+    let next = Some(first_page(&account, since, until));
+    let pages = Pages { client, account, next, asked: HashSet::new(), last: HashSet::new() };
+    let pages = stream::try_unfold(pages, |mut pages| async move {
+        let page = pages.next().await?;
+        Ok::<_, TwilioError>(page.map(|page| (stream::iter(page.into_iter().map(Ok)), pages)))
     });
     pages.try_flatten().boxed()
+}
+
+struct Pages {
+    client: Client,
+    account: AccountSid,
+    next: Option<String>,
+    /// Where pages were, so that a list that leads back to one of them ends.
+    asked: HashSet<String>,
+    /// What the last page held.
+    last: HashSet<RecordingSid>,
+}
+
+impl Pages {
+    async fn next(&mut self) -> Result<Option<Vec<Recording>>, TwilioError> {
+        let Some(uri) = self.next.take() else { return Ok(None) };
+        let url = self.client.join(&uri)?;
+        if !self.asked.insert(uri) {
+            let why = "a list that leads back to a page already read";
+            return Err(TwilioError::new(TwilioErrorKind::Transient, why));
+        }
+        let (response, _permit) = self.client.send(Endpoint::List, &self.account, url, None).await?;
+        let page: Page = parsed(response).await?;
+        self.next = page.next_page_uri.filter(|uri| !uri.is_empty());
+        let sids = page.recordings.iter().map(|row| row.sid.clone()).collect();
+        let before = std::mem::replace(&mut self.last, sids);
+        let new = page.recordings.into_iter().filter(|row| !before.contains(&row.sid));
+        Ok(Some(new.map(Recording::from).collect()))
+    }
 }
 
 /// Whole days: sub-day precision is not promised. Twilio takes a day as its midnight (GMT), so an inclusive last day is

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::Response;
 use url::Url;
 
 use crate::client::Client;
 use crate::error::{TwilioError, TwilioErrorKind};
 use crate::limiter::Permit;
+use crate::part::{Identity, Part};
+use crate::request::Endpoint;
 use crate::sid::AccountSid;
 
 /// How often a broken transfer is taken up again before the stream fails.
@@ -23,7 +25,8 @@ pub struct Media {
     /// The length Twilio promised, in bytes.
     pub content_length: Option<u64>,
     /// The bytes. Where a transfer breaks off, the next one goes on there: by `Range` (206), or by skipping what was
-    /// read where Twilio sends all of it again (200). Ends with one error when that fails too often.
+    /// read where Twilio sends all of it again (200). Ends with one error when that fails too often, or when what comes
+    /// then is not the same media.
     pub body: BoxStream<'static, Result<Bytes, TwilioError>>,
 }
 
@@ -34,19 +37,20 @@ impl std::fmt::Debug for Media {
 }
 
 pub(crate) async fn open(client: &Client, account: &AccountSid, url: Url) -> Result<Media, TwilioError> {
-    let (response, permit) = client.send("media", Method::GET, account, url.clone(), None).await?;
-    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let content_length = response.content_length();
-    let transfer = Transfer {
+    let mut transfer = Transfer {
         client: client.clone(),
         account: account.clone(),
         url,
-        promised: content_length,
-        body: Some((response, permit)),
+        media: Identity::default(),
+        body: None,
         read_bytes: 0,
         skip_bytes: 0,
         resumes: 0,
     };
+    let (response, permit) = transfer.ask().await?;
+    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    transfer.take(response, permit)?;
+    let content_length = transfer.media.length;
     let body = stream::unfold(Some(transfer), |transfer| async move {
         let mut transfer = transfer?;
         match transfer.next().await {
@@ -62,7 +66,8 @@ struct Transfer {
     client: Client,
     account: AccountSid,
     url: Url,
-    promised: Option<u64>,
+    /// As all answers together describe it.
+    media: Identity,
     body: Option<(Response, Permit)>,
     /// Handed on so far.
     read_bytes: u64,
@@ -79,20 +84,33 @@ impl Transfer {
                 continue;
             };
             match response.chunk().await {
-                Ok(Some(mut chunk)) => {
-                    let skipped = self.skip_bytes.min(chunk.len() as u64);
-                    self.skip_bytes -= skipped;
-                    let chunk = chunk.split_off(skipped as usize);
+                Ok(Some(chunk)) => {
+                    let chunk = self.unread(chunk)?;
                     if !chunk.is_empty() {
-                        self.read_bytes += chunk.len() as u64;
                         return Ok(Some(chunk));
                     }
                 }
-                Ok(None) if self.promised.is_none_or(|promised| self.read_bytes >= promised) => return Ok(None),
+                Ok(None) if self.is_whole() => return Ok(None),
                 Ok(None) => self.broke(TwilioError::new(TwilioErrorKind::Transient, "the media ended early"))?,
                 Err(error) => self.broke(TwilioError::transport("the media broke off", error))?,
             }
         }
+    }
+
+    /// What of a chunk was not handed on before.
+    fn unread(&mut self, mut chunk: Bytes) -> Result<Bytes, TwilioError> {
+        let skipped = self.skip_bytes.min(chunk.len() as u64);
+        self.skip_bytes -= skipped;
+        let chunk = chunk.split_off(skipped as usize);
+        self.read_bytes += chunk.len() as u64;
+        if self.media.length.is_some_and(|length| self.read_bytes > length) {
+            return Err(TwilioError::new(TwilioErrorKind::Transient, "more media than were promised"));
+        }
+        Ok(chunk)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.skip_bytes == 0 && self.media.length.is_none_or(|length| self.read_bytes == length)
     }
 
     /// Another transfer, unless there were too many.
@@ -104,31 +122,34 @@ impl Transfer {
 
     async fn resume(&mut self) -> Result<(), TwilioError> {
         tokio::time::sleep(RESUME_PAUSE * self.resumes).await;
+        match self.ask().await {
+            Ok((response, permit)) => self.take(response, permit),
+            Err(error) if error.kind == TwilioErrorKind::Transient => self.broke(error),
+            // Gone, or shorter than was promised: to be judged afresh by whoever asks for all of it.
+            Err(mut error) if matches!(error.status, Some(404 | 416)) => {
+                error.kind = TwilioErrorKind::Transient;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(&self) -> Result<(Response, Permit), TwilioError> {
         let from = Some(self.read_bytes).filter(|read_bytes| *read_bytes > 0);
-        let sent = self.client.send("media", Method::GET, &self.account, self.url.clone(), from).await;
-        let (response, permit) = match sent {
-            Ok(sent) => sent,
-            Err(error) if error.kind == TwilioErrorKind::Transient => return self.broke(error),
-            // Nothing is left where it broke off: it is whole, and its promised length was wrong, or it was replaced.
-            Err(error) if error.status == Some(416) => {
-                return Err(TwilioError::new(TwilioErrorKind::Transient, "the media is shorter than was promised"));
-            }
-            Err(error) => return Err(error),
+        self.client.send(Endpoint::Media, &self.account, self.url.clone(), from).await
+    }
+
+    /// Goes on with this answer's body: with the part that was asked for, or with all of it again.
+    fn take(&mut self, response: Response, permit: Permit) -> Result<(), TwilioError> {
+        let part = Part::in_answer(&response).filter(|part| part.first == 0 || part.first == self.read_bytes);
+        let taken = part.and_then(|part| Some((part.first, self.media.clone().agreed(part.of)?)));
+        let Some((first, media)) = taken else {
+            let why = "an answer that does not fit the media read so far";
+            return Err(TwilioError::unusable(TwilioErrorKind::Transient, &response, why));
         };
-        self.skip_bytes = match response.status() {
-            StatusCode::PARTIAL_CONTENT if starts_at(&response) == Some(self.read_bytes) => 0,
-            StatusCode::PARTIAL_CONTENT => {
-                return self.broke(TwilioError::new(TwilioErrorKind::Transient, "another range than was asked for"));
-            }
-            _ => self.read_bytes,
-        };
+        self.media = media;
+        self.skip_bytes = self.read_bytes - first;
         self.body = Some((response, permit));
         Ok(())
     }
-}
-
-/// The first byte's place in `Content-Range: bytes 100-199/200` (RFC 9110, 14.4).
-fn starts_at(response: &Response) -> Option<u64> {
-    let range = response.headers().get("content-range")?.to_str().ok()?;
-    range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
 }
