@@ -25,9 +25,21 @@ pub(super) struct Request {
 
 pub(super) enum Work {
     Publish(New),
-    Receive { lane: Lane, max: i64, now_ms: i64, lease_until_ms: i64 },
-    Extend { receipt: Receipt, lease_until_ms: i64 },
-    Settle { receipt: Receipt, settlement: Settlement, now_ms: i64 },
+    Receive {
+        lane: Lane,
+        max: i64,
+        now_ms: i64,
+        lease_until_ms: i64,
+    },
+    Extend {
+        receipt: Receipt,
+        lease_until_ms: i64,
+    },
+    Settle {
+        receipt: Receipt,
+        settlement: Settlement,
+        now_ms: i64,
+    },
     /// Proves that a publish could be written.
     Check,
 }
