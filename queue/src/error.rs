@@ -11,8 +11,8 @@ pub enum QueueError {
     /// More is waiting to be written than the bound allows.
     #[error("the queue takes no more right now: too much is waiting to be written")]
     Overloaded,
-    /// No engine of this build has the URL's scheme.
-    #[error("{0}: is not a queue this build knows; expected sqlite:PATH")]
+    /// The URL names no queue this build knows, or not fully.
+    #[error("{0}")]
     Unsupported(String),
     /// The engine is away, locked, full or out of rights; it may heal, and the same handle works on when it has.
     #[error("the queue {file} is unavailable: {problem}")]

@@ -37,8 +37,11 @@ pub struct Options {
 pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Arc::new(embedded::Embedded::open(path, options).await?)),
-        Some((scheme, _)) => Err(QueueError::Unsupported(scheme.to_owned())),
-        None => Err(QueueError::Unsupported(url.to_owned())),
+        // The rest of the URL may hold a password.
+        scheme => {
+            let scheme = scheme.map_or("it", |(scheme, _)| scheme);
+            Err(QueueError::Unsupported(format!("{scheme} names no queue this build knows: expected sqlite:PATH")))
+        }
     }
 }
 

@@ -47,7 +47,7 @@ impl Embedded {
         let path = path.strip_prefix("//").unwrap_or(path);
         // SQLite takes these for a file without a name, which is gone with the process.
         if path.is_empty() || path.ends_with('/') || path == ":memory:" {
-            return Err(QueueError::Unsupported(format!("sqlite:{path}")));
+            return Err(QueueError::Unsupported("sqlite: wants the path of a file".to_owned()));
         }
         let file: Arc<str> = path.into();
         if let Some(folder) = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()) {
