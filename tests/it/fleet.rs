@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use simulator::{Simulator, SimulatorConfig};
 
-const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub(crate) const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const TOKEN: &str = "e2e-token";
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,15 +39,31 @@ impl Drop for Serving {
     }
 }
 
+/// A moment ago, as seen by processes with the system's clock.
+#[expect(clippy::disallowed_methods, reason = "processes have the system's clock")]
+pub(crate) fn recently() -> DateTime<Utc> {
+    Utc::now() - TimeDelta::hours(1)
+}
+
+/// Free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 impl Fleet {
     pub(crate) async fn new() -> Fleet {
+        Fleet::with_token(TOKEN).await
+    }
+
+    /// The account has this auth token.
+    pub(crate) async fn with_token(token: &str) -> Fleet {
         let folder = tempfile::tempdir().unwrap();
-        // Free a moment ago; the same one for every restart, as behind a proxy.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // The same one for every restart, as behind a proxy.
+        let port = free_port();
         let twilio = Simulator::start(SimulatorConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             account_sid: ACCOUNT.parse().unwrap(),
-            auth_token: TOKEN.into(),
+            auth_token: token.into(),
             callback_url: Some("https://voice.example.com/webhooks/recording#rc=5&rp=5xx,ct,rt".parse().unwrap()),
             callback_target: Some(SocketAddr::from(([127, 0, 0, 1], port))),
             seed: 7,
@@ -56,7 +73,7 @@ impl Fleet {
         let url = twilio.url().to_string();
         let settings = vec![
             ("TWILIO_ACCOUNT_SID", ACCOUNT.to_owned()),
-            ("TWILIO_AUTH_TOKEN", TOKEN.to_owned()),
+            ("TWILIO_AUTH_TOKEN", token.to_owned()),
             ("TWILIO_API_URL", url.clone()),
             ("TWILIO_REQUESTS_PER_SECOND", "1000".to_owned()),
             ("PUBLIC_BASE_URL", "https://voice.example.com".to_owned()),
@@ -81,6 +98,28 @@ impl Fleet {
         command
     }
 
+    /// Sets a setting, or another value of it.
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.settings.retain(|(set, _)| *set != name);
+        self.settings.push((name, value.into()));
+    }
+
+    /// Where `serve` and `ingest` listen.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where a process started by [`Fleet::start`] writes its log.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// Starts a subcommand that goes on until it is killed.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Serving {
+        let log = std::fs::File::create(self.log()).unwrap();
+        Serving(self.command(arguments).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
     /// Starts `serve`, and waits until it is ready when `is_awaited`.
     pub(crate) async fn serve(&self, is_awaited: bool) -> Serving {
         let serving = Serving(self.command(&["serve"]).stderr(Stdio::null()).spawn().unwrap());
@@ -94,6 +133,13 @@ impl Fleet {
     /// Runs a subcommand to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
+    }
+
+    /// As [`Fleet::run`], for a subcommand that might hang: it is killed then.
+    pub(crate) async fn ended(&self, arguments: &[&str]) -> Output {
+        let mut command = tokio::process::Command::from(self.command(arguments));
+        let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
+        output.unwrap_or_else(|_| panic!("{arguments:?} goes on and on")).unwrap()
     }
 
     /// Runs a subcommand with `--json` that has to succeed, and reads its lines.

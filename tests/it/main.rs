@@ -5,3 +5,6 @@ mod demo;
 mod fleet;
 mod kills;
 mod operators;
+mod retention;
+mod secrets;
+mod settings;
