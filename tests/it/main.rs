@@ -8,3 +8,4 @@ mod operators;
 mod retention;
 mod secrets;
 mod settings;
+mod worker;
