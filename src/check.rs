@@ -1,18 +1,26 @@
 //! `callvault check`: tries every configured thing and says what is wrong and how to mend it.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use chrono::{DateTime, Utc};
+use futures::future::{BoxFuture, FutureExt, join_all};
+use futures::{StreamExt, TryStreamExt};
 use queue::Clock;
+use reqwest::header::DATE;
 use serde::Serialize;
+use twilio::{TwilioError, TwilioErrorKind};
+use vault::Vault;
 
-use crate::config::{Config, Provider};
+use crate::config::{Config, Provider, Twilio};
 use crate::output::Output;
+use crate::settings::masked;
 use crate::wiring;
 
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// For each thing; all are tried at the same time.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Standard Webhooks receivers and S3 refuse signatures that are further off; Twilio's own dates are compared to ours.
 const CLOCK_TOLERANCE_SECS: i64 = 60;
 
@@ -24,16 +32,18 @@ struct Finding {
 }
 
 pub(crate) async fn run(config: &Config, output: Output) -> anyhow::Result<ExitCode> {
-    let findings = vec![
-        find("twilio", twilio(config)).await,
-        find("queue", queue(config)).await,
-        find("catalog", catalog(config)).await,
-        find("store", store(config)).await,
-        find("keys", keys(config)).await,
-        find("transcriber", transcriber(config)).await,
-        find("clock", clock(config)).await,
-        find("public_url", public_url(config)).await,
-    ];
+    let config = Arc::new(config.clone());
+    let findings = join_all([
+        find("twilio", &config, twilio),
+        find("queue", &config, queue),
+        find("catalog", &config, catalog),
+        find("store", &config, store),
+        find("keys", &config, keys),
+        find("transcriber", &config, transcriber),
+        find("clock", &config, clock),
+        find("public_url", &config, public_url),
+    ])
+    .await;
     output.list(&findings, &["", "what", "finding"], |finding| {
         let mark = if finding.ok { "ok" } else { "WRONG" };
         vec![mark.to_owned(), finding.what.to_owned(), finding.detail.clone()]
@@ -42,107 +52,147 @@ pub(crate) async fn run(config: &Config, output: Output) -> anyhow::Result<ExitC
     Ok(if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn find(what: &'static str, check: impl Future<Output = anyhow::Result<String>>) -> Finding {
-    let checked = tokio::time::timeout(TIMEOUT, check).await;
-    match checked
-        .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s: is it up and reachable?", TIMEOUT.as_secs())))
-    {
-        Ok(detail) => Finding { what, ok: true, detail },
-        Err(error) => Finding { what, ok: false, detail: format!("{error:#}") },
-    }
+/// Begins to try one thing, on a thread of its own: whatever it hangs on, a file system even, holds up no other.
+fn find<F>(what: &'static str, config: &Arc<Config>, try_it: fn(Arc<Config>) -> F) -> BoxFuture<'static, Finding>
+where
+    F: Future<Output = anyhow::Result<String>> + 'static,
+{
+    let (config, runtime) = (Arc::clone(config), tokio::runtime::Handle::current());
+    let trying = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async { tokio::time::timeout(TIME_LIMIT, try_it(config)).await })
+    });
+    let found = async move {
+        // A moment longer than the limit inside: only what blocks the thread comes to this one.
+        let tried = tokio::time::timeout(TIME_LIMIT + Duration::from_secs(1), trying).await;
+        let tried = match tried {
+            Ok(Ok(Ok(tried))) => tried,
+            Ok(Err(_panic)) => Err(anyhow!("the check itself failed: see the log")),
+            _ => Err(anyhow!("no answer within {} s: is it up, and reachable from here?", TIME_LIMIT.as_secs())),
+        };
+        match tried {
+            Ok(detail) => Finding { what, ok: true, detail },
+            Err(error) => Finding { what, ok: false, detail: format!("{error:#}") },
+        }
+    };
+    found.boxed()
 }
 
-async fn twilio(config: &Config) -> anyhow::Result<String> {
+async fn twilio(config: Arc<Config>) -> anyhow::Result<String> {
     let account = config.twilio()?;
-    let client = wiring::twilio(account)?;
     let accounts = wiring::accounts(account);
+    let client = wiring::twilio(account)?;
     for sid in &accounts {
-        client.check_account(sid).await.with_context(|| format!("account {sid} at {}", account.api_url))?;
+        let readable = client.check_account(sid).await;
+        readable
+            .map_err(|error| advised(error, account.api_key.is_some()))
+            .with_context(|| format!("account {sid}"))?;
+    }
+    if account.api_key.is_some() {
+        // Requests are made with the API key: a wrong token would show only when every callback is refused.
+        let by_token = wiring::twilio(&Twilio { api_key: None, ..account.clone() })?;
+        let readable = by_token.check_account(&account.account_sid).await;
+        readable.map_err(|error| advised(error, false)).context("the API key is right; the token for signatures")?;
     }
     Ok(format!("{} account(s) readable at {}", accounts.len(), account.api_url))
 }
 
-async fn queue(config: &Config) -> anyhow::Result<String> {
-    wiring::queue(config).await?.check().await?;
-    Ok(format!("{} takes messages", without_password(&config.queue_url)))
+fn advised(error: TwilioError, is_by_key: bool) -> anyhow::Error {
+    let advice = match error.kind {
+        TwilioErrorKind::Unauthorized if is_by_key => {
+            "check TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET, and that they are of this account and region"
+        }
+        TwilioErrorKind::Unauthorized => "check TWILIO_AUTH_TOKEN, and that it is of this account and region",
+        TwilioErrorKind::NotFound => "check TWILIO_ACCOUNT_SID and TWILIO_API_URL",
+        _ if error.status.is_none() => "cannot be reached: check TWILIO_API_URL and the network",
+        _ => "Twilio was reached and did not serve: try again later",
+    };
+    anyhow::Error::new(error).context(advice)
 }
 
-async fn catalog(config: &Config) -> anyhow::Result<String> {
-    wiring::catalog(config).await?.check().await?;
-    Ok(format!("{} is reachable, its schema up to date", without_password(&config.database_url)))
+async fn queue(config: Arc<Config>) -> anyhow::Result<String> {
+    wiring::queue(&config).await?.check().await.context("QUEUE_URL")?;
+    Ok(format!("{} takes messages", masked(&config.queue_url)))
 }
 
-async fn store(config: &Config) -> anyhow::Result<String> {
-    vault::open_store(&config.recordings_bucket)?.check().await?;
-    Ok(format!("{} can be written, read and deleted from", config.recordings_bucket))
+async fn catalog(config: Arc<Config>) -> anyhow::Result<String> {
+    wiring::catalog(&config).await?.check().await.context("DATABASE_URL")?;
+    Ok(format!("{} can be written, its schema is up to date", masked(&config.database_url)))
 }
 
-async fn keys(config: &Config) -> anyhow::Result<String> {
-    let vault = wiring::vault(config).await?;
+async fn store(config: Arc<Config>) -> anyhow::Result<String> {
+    wiring::store(&config)?.check().await.context("RECORDINGS_BUCKET")?;
+    Ok(format!("{} can be written, read and deleted from", masked(&config.recordings_bucket)))
+}
+
+async fn keys(config: Arc<Config>) -> anyhow::Result<String> {
+    let vault = wiring::vault(&config).await?;
     let needs_identity = !matches!(config.transcription.provider, Provider::None) || config.delivery.is_some();
     ensure!(
         vault.can_open() || !needs_identity,
-        "transcription needs a key that opens recordings: set ENCRYPTION_IDENTITY_FILE"
+        "transcription and delivery need a key that opens recordings: set ENCRYPTION_IDENTITY_FILE"
     );
     if !vault.can_open() {
         return Ok("objects are sealed to ENCRYPTION_RECIPIENTS; nothing here can open them".to_owned());
     }
-    vault.check_keys().context("ENCRYPTION_IDENTITY_FILE opens nothing that ENCRYPTION_RECIPIENTS seal")?;
+    vault.check_keys().context("ENCRYPTION_IDENTITY_FILE opens nothing that ENCRYPTION_RECIPIENTS seals")?;
+    open_one(&vault).await?;
     Ok("what is sealed can be opened".to_owned())
 }
 
-async fn transcriber(config: &Config) -> anyhow::Result<String> {
-    let Some(transcriber) = wiring::transcriber(config)? else {
+/// The first recording at hand, if there is one: its key may have been replaced by another.
+async fn open_one(vault: &Vault) -> anyhow::Result<()> {
+    let Some(object) = vault.store().list("recordings/").next().await else { return Ok(()) };
+    let key = object.context("RECORDINGS_BUCKET")?.key;
+    let opening = async { vault.open_range(&key, 0..1).await?.try_next().await.map_err(anyhow::Error::from) };
+    opening.await.map(drop).with_context(|| format!("{key} is stored and cannot be opened"))
+}
+
+async fn transcriber(config: Arc<Config>) -> anyhow::Result<String> {
+    let Some(transcriber) = wiring::transcriber(&config)? else {
         return Ok("none: recordings are archived and not transcribed".to_owned());
     };
     transcriber.check().await?;
-    Ok(format!("{} answers", transcriber.provider()))
+    Ok(format!("{} is there", transcriber.provider()))
 }
 
-/// Our clock against the `Date` of Twilio's answer (RFC 9110, 6.6.1).
-async fn clock(config: &Config) -> anyhow::Result<String> {
-    let response = http()?.get(config.twilio()?.api_url.clone()).send().await.map_err(reqwest::Error::without_url)?;
-    let date = response.headers().get("date").and_then(|date| date.to_str().ok());
+/// Our clock against the `Date` of Twilio's answer (RFC 9110, 6.6.1), whatever the answer is.
+async fn clock(config: Arc<Config>) -> anyhow::Result<String> {
+    let url = config.twilio()?.api_url.join("2010-04-01/Accounts.json")?;
+    let sent = http()?.get(url).send().await.map_err(reqwest::Error::without_url);
+    let response = sent.context("nothing to compare the clock with: Twilio cannot be reached")?;
+    let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
     let Some(theirs) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) else {
-        bail!("Twilio's answer has no Date to compare the clock with");
+        bail!("nothing to compare the clock with: Twilio's answer has no Date");
     };
     let off_secs = (Clock::System.now() - theirs.with_timezone(&Utc)).num_seconds();
     ensure!(
         off_secs.abs() <= CLOCK_TOLERANCE_SECS,
-        "{off_secs} s off Twilio's clock: start a time service (chrony, systemd-timesyncd)"
+        "{off_secs} s off Twilio's: start a time service (chrony, systemd-timesyncd)"
     );
     Ok(format!("{off_secs} s off Twilio's"))
 }
 
-async fn public_url(config: &Config) -> anyhow::Result<String> {
-    let base = config.public_base_url()?;
-    let health = format!("{}/healthz", base.as_str().trim_end_matches('/'));
+/// Asks our own health route the way Twilio would come.
+async fn public_url(config: Arc<Config>) -> anyhow::Result<String> {
+    let base = config.public_base_url()?.as_str().trim_end_matches('/');
+    let (health, shown) = (format!("{base}/healthz"), masked(base));
     let sent = http()?.get(&health).send().await.map_err(reqwest::Error::without_url);
-    let response = sent.with_context(|| format!("{health} does not answer from here: is ingest up behind it?"))?;
+    let response = sent.with_context(|| {
+        format!(
+            "{shown}/healthz cannot be reached from here: start `callvault serve` or `ingest` and the proxy before it, \
+             and see that the name resolves; if this machine cannot reach its own public address, ask from outside"
+        )
+    })?;
+    let status = response.status();
+    let answer = response.text().await.unwrap_or_default();
+    ensure!(!status.is_redirection(), "{shown}/healthz redirects ({status}): set PUBLIC_BASE_URL to where it leads");
     ensure!(
-        response.status().is_success(),
-        "{health} answers {}: does the proxy pass it to ingest?",
-        response.status()
+        status.is_success() && answer.trim() == "ok",
+        "{shown}/healthz answers {status}, and not as callvault does: does the proxy pass it to `serve` or `ingest`?"
     );
-    let scheme =
-        if base.scheme() == "https" { "" } else { " (http: Twilio would send recordings' facts in the clear)" };
-    Ok(format!(
-        "{health} answers{scheme}; set Twilio's callback to {}/webhooks/recording#rc=5&rp=5xx,ct,rt",
-        base.as_str().trim_end_matches('/')
-    ))
+    Ok(format!("{shown} answers; Twilio's callback is {shown}/webhooks/recording#rc=5&rp=5xx,ct,rt"))
 }
 
 fn http() -> anyhow::Result<reqwest::Client> {
-    Ok(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build()?)
-}
-
-/// An engine's URL as it may be shown.
-fn without_password(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            let masked = parsed.set_password(Some("****"));
-            if masked.is_ok() { parsed.to_string() } else { format!("{}:…", parsed.scheme()) }
-        }
-        _ => url.to_owned(),
-    }
+    Ok(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIME_LIMIT).build()?)
 }

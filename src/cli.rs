@@ -9,21 +9,25 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use queue::Stage;
 use twilio::{CallSid, RecordingSid};
 
+/// Where the options stand that every subcommand takes.
+const GENERAL: &str = "General options";
+
+const AFTER_HELP: &str = "\
+Settings come from environment variables or a TOML file: `callvault settings` explains each.
+Exit codes: 0 done, 1 it failed (stderr says what to do), 2 usage or settings.";
+
 /// Archives every call recording of a Twilio account, encrypted, has it transcribed, and deletes it when policy says.
-///
-/// Settings come from environment variables or a TOML file: `callvault settings` explains each.
-/// Exit codes: 0 done, 1 it failed (stderr says what to do), 2 usage or settings.
 #[derive(Debug, Parser)]
-#[command(name = "callvault", version, max_term_width = 100)]
+#[command(name = "callvault", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     /// Settings file (TOML); CALLVAULT_CONFIG names one too.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GENERAL)]
     pub(crate) config: Option<PathBuf>,
     /// Form of the log lines on stderr.
-    #[arg(long, global = true, value_enum, default_value = "text")]
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORM", help_heading = GENERAL)]
     pub(crate) log_format: LogFormat,
     /// Print JSON instead of text: one document, or one a line for lists.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GENERAL)]
     pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -37,17 +41,17 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show it all at work against a simulated Twilio, then check every stored byte. Needs no settings.
+    /// Show it all at work against a simulated Twilio, and check every stored byte. Needs no settings.
     Demo(DemoOptions),
     /// Run everything in one process: callbacks, workers, retention and reconcile.
     Serve,
     /// Run the callback service alone.
     Ingest,
-    /// Run workers alone.
+    /// Run workers alone, with health and metrics at METRICS_ADDR.
     Worker(WorkerOptions),
-    /// Queue the deletion of all that is past its date (one sweep).
+    /// Queue the deletion of all that is past its date, clear away broken-off writes (one sweep).
     Retention(RetentionOptions),
-    /// Queue what Twilio lists and the catalog lacks, and what is stuck; also the backfill of old recordings (one pass).
+    /// Queue what Twilio lists and the catalog lacks, and what is stuck (one pass; also the backfill).
     Reconcile(ReconcileOptions),
     /// Look at recordings, hold, release, erase or transcribe them. Written to the audit log.
     #[command(subcommand)]
@@ -62,7 +66,7 @@ pub(crate) enum Command {
     Migrate,
     /// Print every setting with its documentation and the value in force (secrets masked).
     Settings,
-    /// Try every configured thing and say for each: ok, or what is wrong and how to mend it.
+    /// Try every configured thing, as the user that serves: ok, or what is wrong and how to mend it.
     Check,
     /// Run the simulator alone: a Twilio REST API and a transcriber.
     Simulate(SimulateOptions),
@@ -71,9 +75,9 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct DemoOptions {
     /// Calls to place.
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 12, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) calls: u32,
-    /// Where to keep queue, catalog and vault; a run that was broken off goes on. Default: a temporary folder.
+    /// Where queue, catalog and vault are, so that a further run goes on; default a temporary folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Keep serving after the check, until Ctrl-C.
@@ -90,14 +94,14 @@ pub(crate) struct WorkerOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct RetentionOptions {
-    /// Count what is due, queue nothing.
+    /// Count what is due; queue and delete nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ReconcileOptions {
-    /// First day of Twilio's list to read (2026-01-31, RFC 3339, or 30d ago); default RECONCILE_LOOKBACK_DAYS.
+    /// First day of Twilio's list (2026-01-31, RFC 3339, or 30d ago); default RECONCILE_LOOKBACK_DAYS.
     #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
     /// Last day to read; default today.
@@ -113,11 +117,11 @@ pub(crate) struct SimulateOptions {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:8800", value_name = "ADDR")]
     pub(crate) listen: SocketAddr,
-    /// Public URL of the recording callback, as it would be set at Twilio; calls are placed by POST /simulator/calls.
+    /// The recording callback as it would be set at Twilio. POST /simulator/calls places calls.
     #[arg(long, value_name = "URL")]
     pub(crate) callback_url: Option<url::Url>,
     /// Same seed, same SIDs.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
 }
 
@@ -126,9 +130,15 @@ pub(crate) enum RecordingsCommand {
     /// List recordings, newest first.
     List(ListOptions),
     /// Print one recording.
-    Show { recording: RecordingSid },
+    Show {
+        /// The recording's SID.
+        #[arg(value_name = "RE…")]
+        recording: RecordingSid,
+    },
     /// Open the archived audio, to standard output or a file.
     Audio {
+        /// The recording's SID.
+        #[arg(value_name = "RE…")]
         recording: RecordingSid,
         /// File to write (readable by you alone).
         #[arg(short, long, value_name = "FILE")]
@@ -136,8 +146,11 @@ pub(crate) enum RecordingsCommand {
     },
     /// Print the newest transcript.
     Transcript {
+        /// The recording's SID.
+        #[arg(value_name = "RE…")]
         recording: RecordingSid,
-        #[arg(long, value_enum, default_value = "txt")]
+        /// Form of the transcript.
+        #[arg(long, value_enum, default_value = "txt", value_name = "FORM")]
         format: TranscriptFormat,
     },
     /// Place a legal hold: nothing of the recording is deleted until it is released.
@@ -148,17 +161,19 @@ pub(crate) enum RecordingsCommand {
     Erase(WithReason),
     /// Transcribe again, as a further version; the earlier ones stay.
     Transcribe {
+        /// The recording's SID.
+        #[arg(value_name = "RE…")]
         recording: RecordingSid,
         /// The provider's model; default TRANSCRIPTION_MODEL.
-        #[arg(long)]
+        #[arg(long, value_name = "NAME")]
         model: Option<String>,
     },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ListOptions {
-    /// received, archived, transcribed, absent, failed or deleted.
-    #[arg(long)]
+    /// Of this status: received, archived, transcribed, absent, failed or deleted.
+    #[arg(long, value_name = "STATUS")]
     pub(crate) status: Option<Status>,
     /// Started at or after (2026-01-31, RFC 3339, or 30d ago).
     #[arg(long, value_parser = parse_time, value_name = "TIME")]
@@ -170,15 +185,17 @@ pub(crate) struct ListOptions {
     #[arg(long, value_name = "CA…")]
     pub(crate) call: Option<CallSid>,
     /// Most rows.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_name = "N")]
     pub(crate) limit: u32,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WithReason {
+    /// The recording's SID.
+    #[arg(value_name = "RE…")]
     pub(crate) recording: RecordingSid,
     /// Why, for the audit log.
-    #[arg(long)]
+    #[arg(long, value_name = "WHY")]
     pub(crate) reason: String,
 }
 
@@ -196,21 +213,21 @@ pub(crate) enum QueueCommand {
     Status,
     /// The dead letters with their reasons.
     Dead {
-        /// Of one stage only.
-        #[arg(long)]
+        /// Of one stage only: archive, transcribe, deliver or purge.
+        #[arg(long, value_name = "STAGE")]
         stage: Option<Stage>,
     },
     /// Put dead letters back into the queue.
     Redrive {
-        /// Of one stage only.
-        #[arg(long)]
+        /// Of one stage only: archive, transcribe, deliver or purge.
+        #[arg(long, value_name = "STAGE")]
         stage: Option<Stage>,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Make an age identity: the private part to a file only you can read, the public recipient to standard output.
+    /// Make an age identity: the private part goes to a file only you can read, the recipient to stdout.
     Generate {
         /// File to make; never overwritten.
         #[arg(short, long, default_value = "identity.txt", value_name = "FILE")]
@@ -250,6 +267,36 @@ mod tests {
     #[test]
     fn command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// The command and all those below it.
+    fn all(command: clap::Command) -> Vec<clap::Command> {
+        let below = command.get_subcommands().cloned().flat_map(all).collect();
+        [vec![command], below].concat()
+    }
+
+    #[test]
+    fn every_subcommand_and_every_argument_says_what_it_does() {
+        let mut command = Cli::command();
+        command.build();
+        for command in all(command) {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name}");
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{name} {}", argument.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        let mut command = Cli::command();
+        command.build();
+        for mut command in all(command) {
+            let help = command.render_help().to_string();
+            let widest = help.lines().max_by_key(|line| line.chars().count()).unwrap_or_default();
+            assert!(widest.chars().count() <= 120, "{}: {widest}", command.get_name());
+        }
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
 
 pub(crate) async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     let address = config.listen_addr;
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (LISTEN_ADDR)"))?;
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("cannot listen on {address}: set LISTEN_ADDR to another"))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     Ok(listener)
 }
@@ -49,7 +49,6 @@ pub(crate) fn service(
         signing_keys: wiring::signing_keys(config.twilio()?),
         publish_timeout: PUBLISH_TIMEOUT,
     };
-    let metrics = metrics.clone();
-    let page: Arc<dyn Fn() -> String + Send + Sync> = Arc::new(move || metrics.render());
+    let page = telemetry::page(metrics);
     Ok(ingest::run(ingest, Arc::clone(queue), Clock::System, Some(page), listener, shutdown))
 }

@@ -21,30 +21,35 @@ mod traces;
 mod wiring;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::config::Config;
-use crate::settings::SettingsError;
+use crate::settings::{Environment, SettingsError};
+
+/// For threads that hang in the file system when the command is done.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli) {
-        Ok(code) => code,
-        Err(error) => report(&error),
-    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&anyhow::Error::new(error).context("cannot start")),
+    };
+    let done = runtime.block_on(run(cli));
+    runtime.shutdown_timeout(LAST_WAIT);
+    done.unwrap_or_else(|error| report(&error))
 }
 
-#[tokio::main]
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    let environment = Environment::of_process();
     let output = output::Output { is_json: cli.json };
     let config = match &cli.command {
         // These need no settings, and must work where none are right yet.
-        Command::Demo(options) => return demo::run(options, &cli.log_format).await,
+        Command::Demo(options) => return demo::run(options, &cli.log_format, output).await,
         Command::Keys(options) => return keys::run(options, output),
         Command::Simulate(options) => return simulate::run(options, &cli.log_format).await,
         _ => Config::load(cli.config.as_deref(), &environment)?,

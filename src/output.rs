@@ -1,6 +1,8 @@
 //! Answers on stdout, as text or as JSON.
-#![expect(clippy::print_stdout, reason = "the one module that prints answers")]
 
+use std::io::{ErrorKind, Write};
+
+use anyhow::Context;
 use serde::Serialize;
 
 /// Prints a command's answer in the form that was asked for.
@@ -13,11 +15,10 @@ impl Output {
     /// One document.
     pub(crate) fn document<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         if self.is_json {
-            println!("{}", serde_json::to_string(value)?);
+            print(&(serde_json::to_string(value)? + "\n"))
         } else {
-            println!("{}", text(value).trim_end());
+            print(&format!("{}\n", text(value).trim_end()))
         }
-        Ok(())
     }
 
     /// A list: a table under `headings`, or one document a line.
@@ -27,14 +28,20 @@ impl Output {
         headings: &[&str],
         row: impl Fn(&T) -> Vec<String>,
     ) -> anyhow::Result<()> {
-        if self.is_json {
-            for value in values {
-                println!("{}", serde_json::to_string(value)?);
-            }
-        } else {
-            print!("{}", table(headings, &values.iter().map(row).collect::<Vec<_>>()));
+        if !self.is_json {
+            return print(&table(headings, &values.iter().map(row).collect::<Vec<_>>()));
         }
-        Ok(())
+        let lines: Result<Vec<_>, _> = values.iter().map(|value| serde_json::to_string(value)).collect();
+        print(&lines?.into_iter().map(|line| line + "\n").collect::<String>())
+    }
+}
+
+/// A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print the answer"),
+        _ => Ok(()),
     }
 }
 

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use workers::{Dispatcher, ReconcileWindow};
 
 use crate::config::Config;
-use crate::{ingest_role, telemetry, wiring};
+use crate::settings::masked;
+use crate::{ingest_role, retention, telemetry, wiring};
 
 pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let listener = ingest_role::listen(config).await?;
@@ -31,9 +32,9 @@ pub(crate) async fn serve(config: &Config, listener: TcpListener, shutdown: Canc
     let dispatcher = dispatcher(config, &queue, &catalog).await?;
     let ingest = ingest_role::service(config, &queue, &metrics, listener, shutdown.clone())?;
     tracing::info!(
-        public_url = config.public_base_url()?.as_str(),
-        queue = config.queue_url,
-        vault = config.recordings_bucket,
+        public_url = masked(config.public_base_url()?.as_str()),
+        queue = masked(&config.queue_url),
+        vault = masked(&config.recordings_bucket),
         "serving"
     );
     let watched = Some((catalog.clone(), config.policy, config.schedules.retention_every));
@@ -65,11 +66,15 @@ pub(crate) async fn dispatcher(
 
 /// Runs both sweeps at once and then on their periods. A sweep that fails is logged: the next one is its retry.
 async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, shutdown: CancellationToken) {
-    let retention = || -> BoxFuture<'_, anyhow::Result<()>> {
+    let sweep = || -> BoxFuture<'_, anyhow::Result<()>> {
         Box::pin(async {
             let now = Clock::System.now();
             let report = workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, false).await?;
             tracing::info!(due = report.due, published = report.published, "retention sweep");
+            let removed = retention::unfinished(config).await?;
+            if removed > 0 {
+                tracing::info!(removed, "unfinished objects removed");
+            }
             Ok(())
         })
     };
@@ -85,7 +90,7 @@ async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, s
         })
     };
     tokio::join!(
-        every("retention", config.schedules.retention_every, &shutdown, retention),
+        every("retention", config.schedules.retention_every, &shutdown, sweep),
         every("reconcile", config.schedules.reconcile_every, &shutdown, reconcile),
     );
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use catalog::{Catalog, Policy};
+use ingest::MetricsPage;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use queue::{Clock, Queue, Stage};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -28,10 +30,7 @@ pub(crate) fn start_logging(
     level: &str,
     collector: Option<&str>,
 ) -> anyhow::Result<Option<Traces>> {
-    let filter = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
-    let directives = filter.unwrap_or_else(|| format!("{level},sqlx=warn,hyper=warn,reqwest=warn,rustls=warn"));
-    let filter = EnvFilter::try_new(&directives)
-        .map_err(|error| SettingsError::new("log_level", format!("{directives:?}: {error}")))?;
+    let filter = filter(level, std::env::var("RUST_LOG").ok().as_deref())?;
     let traces = Traces::start(collector)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
@@ -43,12 +42,32 @@ pub(crate) fn start_logging(
     Ok(traces)
 }
 
+/// Libraries speak up only where they are asked to.
+fn filter(level: &str, rust_log: Option<&str>) -> Result<EnvFilter, SettingsError> {
+    if let Some(filter) = rust_log.filter(|filter| !filter.trim().is_empty()) {
+        return EnvFilter::try_new(filter).map_err(|error| SettingsError::new("rust_log", error.to_string()));
+    }
+    // EnvFilter takes a word it does not know for a module, and then shows nothing of all others.
+    let is_directive = |part: &str| part.contains(['=', '[']) || part.trim().parse::<LevelFilter>().is_ok();
+    let parsed = EnvFilter::try_new(format!("sqlx=warn,hyper=warn,reqwest=warn,rustls=warn,{level}")).ok();
+    parsed.filter(|_| level.split(',').all(is_directive)).ok_or_else(|| {
+        let expected = "error, warn, info, debug, trace or a filter like info,callvault_workers=debug";
+        SettingsError::new("log_level", format!("{level:?} is not {expected}"))
+    })
+}
+
 /// Collects metrics from here on; the handle renders the page.
 pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &LATENCY_BUCKETS);
     let handle = builder.context("metrics")?.install_recorder().context("metrics")?;
     describe();
     Ok(handle)
+}
+
+/// What `/metrics` shows.
+pub(crate) fn page(metrics: &PrometheusHandle) -> MetricsPage {
+    let metrics = metrics.clone();
+    Arc::new(move || metrics.render())
 }
 
 fn describe() {
@@ -98,4 +117,37 @@ async fn refresh(queue: &dyn Queue, catalog: Option<&(Catalog, Policy, Duration)
         metrics::gauge!("callvault_retention_overdue").set(overdue as f64);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(level: &str, rust_log: Option<&str>) -> Result<Option<LevelFilter>, String> {
+        filter(level, rust_log).map(|filter| filter.max_level_hint()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn log_level_is_a_word_or_a_filter() {
+        assert_eq!(level("info", None), Ok(Some(LevelFilter::INFO)));
+        assert_eq!(level("WARN", Some(" ")), Ok(Some(LevelFilter::WARN)));
+        assert_eq!(level("warn,callvault_workers=debug", None), Ok(Some(LevelFilter::DEBUG)));
+        for wrong in ["verbose", "info,loud", "callvault=loud", "information"] {
+            let told = level(wrong, None).unwrap_err();
+            assert!(told.starts_with("LOG_LEVEL: ") && told.contains(wrong), "{told}");
+        }
+    }
+
+    #[test]
+    fn rust_log_wins_and_is_named_when_it_is_wrong() {
+        assert_eq!(level("info", Some("trace")), Ok(Some(LevelFilter::TRACE)));
+        assert!(level("info", Some("callvault=loud")).unwrap_err().starts_with("RUST_LOG: "));
+    }
+
+    #[test]
+    fn libraries_are_quiet_until_they_are_asked_for() {
+        let shown = |level: &str| filter(level, None).unwrap().to_string();
+        assert!(shown("debug").contains("hyper=warn"), "{}", shown("debug"));
+        assert!(shown("info,hyper=trace").contains("hyper=trace"), "{}", shown("info,hyper=trace"));
+    }
 }

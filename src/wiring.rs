@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use catalog::Catalog;
+use catalog::{Catalog, CatalogError};
 use futures::StreamExt;
-use queue::{Clock, Queue};
+use queue::{Clock, Queue, QueueError};
 use transcriber::{
     Command, CommandConfig, Deepgram, DeepgramConfig, OpenAi, OpenAiConfig, TranscribeOptions, Transcriber,
+    TranscriberError,
 };
-use vault::{Identities, ObjectStore, Recipients, Vault};
+use vault::{Identities, ObjectStore, Recipients, StoreErrorKind, Vault};
 use workers::{Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, Transcribe, WebhookSecret};
 
 use crate::config::{Config, Provider, Twilio};
@@ -18,21 +19,42 @@ use crate::settings::SettingsError;
 
 pub(crate) async fn queue(config: &Config) -> anyhow::Result<Arc<dyn Queue>> {
     let options = queue::Options { lease: config.queue_lease, clock: Clock::System };
-    queue::open(&config.queue_url, options).await.context("QUEUE_URL")
+    match queue::open(&config.queue_url, options).await {
+        Err(QueueError::Unsupported(problem)) => Err(SettingsError::new("queue_url", problem).into()),
+        opened => opened.context("QUEUE_URL"),
+    }
 }
 
 /// The catalog; an embedded one brings its schema up to date by itself.
 pub(crate) async fn catalog(config: &Config) -> anyhow::Result<Catalog> {
-    let catalog = Catalog::connect(&config.database_url).await.context("DATABASE_URL")?;
+    let catalog = unmigrated_catalog(config).await?;
     if config.database_url.starts_with("sqlite:") {
         catalog.migrate().await.context("DATABASE_URL")?;
     }
     Ok(catalog)
 }
 
+/// The catalog as it is.
+pub(crate) async fn unmigrated_catalog(config: &Config) -> anyhow::Result<Catalog> {
+    match Catalog::connect(&config.database_url).await {
+        Err(CatalogError::Url(problem)) => Err(SettingsError::new("database_url", problem).into()),
+        opened => opened.context("DATABASE_URL"),
+    }
+}
+
+/// The vault's store.
+pub(crate) fn store(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    match vault::open_store(&config.recordings_bucket) {
+        Err(error) if error.kind == StoreErrorKind::Unsupported => {
+            Err(SettingsError::new("recordings_bucket", error.to_string()).into())
+        }
+        opened => opened.context("RECORDINGS_BUCKET"),
+    }
+}
+
 /// The vault. One in a folder makes its key on first use.
 pub(crate) async fn vault(config: &Config) -> anyhow::Result<Vault> {
-    let store = vault::open_store(&config.recordings_bucket).context("RECORDINGS_BUCKET")?;
+    let store = store(config)?;
     let identities = match &config.encryption_identity_file {
         Some(path) => Some(identities(path)?),
         None => None,
@@ -75,7 +97,7 @@ async fn own_key(config: &Config, store: &dyn ObjectStore) -> anyhow::Result<(Re
 
 /// `identity.txt` beside the vault's folder.
 pub(crate) fn own_key_path(config: &Config) -> Option<PathBuf> {
-    let folder = Path::new(config.recordings_bucket.strip_prefix("file:")?);
+    let folder = Path::new(config.recordings_bucket.strip_prefix("file:")?.trim_start_matches("//"));
     Some(folder.parent().unwrap_or(Path::new("")).join("identity.txt"))
 }
 
@@ -133,20 +155,26 @@ pub(crate) fn accounts(twilio: &Twilio) -> Vec<twilio::AccountSid> {
 
 pub(crate) fn transcriber(config: &Config) -> anyhow::Result<Option<Arc<dyn Transcriber>>> {
     let timeout = config.transcription.timeout;
-    let transcriber: Arc<dyn Transcriber> = match &config.transcription.provider {
-        Provider::None => return Ok(None),
+    Ok(match config.transcription.provider.clone() {
+        Provider::None => None,
         Provider::Deepgram { api_key, api_url } => {
-            Arc::new(Deepgram::new(DeepgramConfig { api_url: api_url.clone(), api_key: api_key.clone(), timeout })?)
+            let made = Deepgram::new(DeepgramConfig { api_url, api_key, timeout });
+            Some(Arc::new(made.map_err(misconfigured("deepgram_api_key"))?))
         }
         Provider::OpenAi { api_key, base_url } => {
-            Arc::new(OpenAi::new(OpenAiConfig { base_url: base_url.clone(), api_key: api_key.clone(), timeout })?)
+            let made = OpenAi::new(OpenAiConfig { base_url, api_key, timeout });
+            Some(Arc::new(made.map_err(misconfigured("openai_api_key"))?))
         }
         Provider::Command { command } => {
-            let command = Command::new(CommandConfig { command: command.clone(), timeout });
-            Arc::new(command.map_err(|error| SettingsError::new("transcription_command", error.to_string()))?)
+            let made = Command::new(CommandConfig { command, timeout });
+            Some(Arc::new(made.map_err(misconfigured("transcription_command"))?))
         }
-    };
-    Ok(Some(transcriber))
+    })
+}
+
+/// Before anything is sent or run, only a setting can be wrong.
+fn misconfigured(key: &'static str) -> impl Fn(TranscriberError) -> SettingsError {
+    move |error| SettingsError::said(key, &error)
 }
 
 fn delivery_target(config: &Config) -> anyhow::Result<Option<DeliveryTarget>> {

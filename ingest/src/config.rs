@@ -31,23 +31,16 @@ pub(crate) struct Ingest {
     pub(crate) publish_timeout: Duration,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) clock: Clock,
-    pub(crate) metrics_page: Option<MetricsPage>,
 }
 
 impl Ingest {
-    pub(crate) fn new(
-        config: IngestConfig,
-        queue: Arc<dyn Queue>,
-        clock: Clock,
-        metrics_page: Option<MetricsPage>,
-    ) -> Self {
+    pub(crate) fn new(config: IngestConfig, queue: Arc<dyn Queue>, clock: Clock) -> Self {
         Self {
             public_url: PublicUrl::new(&config.public_base_url),
             signing_keys: config.signing_keys,
             publish_timeout: config.publish_timeout,
             queue,
             clock,
-            metrics_page,
         }
     }
 }

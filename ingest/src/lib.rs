@@ -9,7 +9,8 @@
 //! 3. `refusal`: a refusal becomes an RFC 9457 problem that tells an operator what to mend.
 //! 4. `outcome`: one metric and one log line for each callback, without parameters or phone numbers.
 //!
-//! [`router`] puts them together with the probes; [`serve`] guards the connections. The service needs the queue and
+//! [`router`] puts them together with the probes, which other roles show alone ([`probes_router`]); [`serve`] guards the
+//! connections. The service needs the queue and
 //! nothing else: no database, no call to Twilio, no disk.
 
 mod callback;
@@ -26,5 +27,6 @@ mod transcription;
 
 pub use config::{IngestConfig, MetricsPage};
 pub use form::{BODY_BYTES_MAX, BODY_TIMEOUT};
-pub use routes::router;
+pub use probes::Probes;
+pub use routes::{probes_router, router};
 pub use server::{Limits, run, serve};

@@ -8,21 +8,24 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::any;
 use queue::{Clock, Queue};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::{Ingest, IngestConfig, MetricsPage};
 use crate::form::BODY_BYTES_MAX;
 use crate::outcome::observe;
+use crate::probes::{self, Probes};
 use crate::problem::problem;
 use crate::refusal::Refusal;
-use crate::{callback, probes, transcription};
+use crate::{callback, transcription};
 
 /// The service's routes over `queue`. `clock` tells when a callback was received; `metrics_page` is what `/metrics`
 /// shows.
 pub fn router(config: IngestConfig, queue: Arc<dyn Queue>, clock: Clock, metrics_page: Option<MetricsPage>) -> Router {
-    let ingest = Arc::new(Ingest::new(config, queue, clock, metrics_page));
+    let probes = Probes::new(Arc::clone(&queue), metrics_page);
+    let ingest = Arc::new(Ingest::new(config, queue, clock));
+    let routes = || webhooks().merge(probes::routes(probes.clone()));
     let at_root = routes();
     let routes = match ingest.public_url.path() {
         "" => at_root,
@@ -38,16 +41,21 @@ pub fn router(config: IngestConfig, queue: Arc<dyn Queue>, clock: Clock, metrics
         .with_state(ingest)
 }
 
-fn routes() -> Router<Arc<Ingest>> {
+/// `/healthz`, `/readyz` and `/metrics` alone, for a role that takes no callbacks.
+pub fn probes_router(probes: Probes) -> Router {
+    probes::routes(probes)
+        .fallback(async || problem(StatusCode::NOT_FOUND, "no such route: /healthz, /readyz and /metrics are here"))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(panicked))
+}
+
+fn webhooks() -> Router<Arc<Ingest>> {
     // The webhooks take any method here because they refuse the wrong ones themselves: such a callback is lost, so it
     // is counted and logged.
     Router::new()
         .route("/webhooks/recording", any(callback::recording))
         .route("/webhooks/voice/status", any(callback::call_progress))
         .route("/webhooks/transcription/{provider}", any(transcription::result))
-        .route("/healthz", get(probes::healthz))
-        .route("/readyz", get(probes::readyz))
-        .route("/metrics", get(probes::metrics))
 }
 
 async fn no_such_route() -> Response {

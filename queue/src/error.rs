@@ -7,7 +7,7 @@ use std::sync::Arc;
 pub type Source = Arc<dyn Error + Send + Sync>;
 
 /// A queue operation failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum QueueError {
     /// The lease ran out and the message went to another receiver: leave it to that one.
     #[error("the lease on the delivery was lost to another receiver")]
@@ -29,6 +29,9 @@ pub enum QueueError {
         #[source]
         source: Option<Source>,
     },
+    /// The file was moved or deleted while it was in use. It may be put back.
+    #[error("the queue {0} is gone: put the file back, or restart callvault, whose reconcile finds what was waiting")]
+    Gone(String),
     /// The file is damaged or no queue.
     #[error(
         "the queue {queue} is damaged: move it away and run `callvault reconcile`, which rebuilds all pending work"
@@ -45,7 +48,7 @@ pub enum QueueError {
 impl QueueError {
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, QueueError::Overloaded | QueueError::Unavailable { .. })
+        matches!(self, QueueError::Overloaded | QueueError::Unavailable { .. } | QueueError::Gone(_))
     }
 
     /// Puts SQLite's result code (sqlite.org/rescode.html) into words.

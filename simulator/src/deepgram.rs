@@ -1,5 +1,6 @@
 //! Deepgram's pre-recorded transcription, `POST /v1/listen`:
-//! <https://developers.deepgram.com/reference/speech-to-text/listen-pre-recorded>
+//! <https://developers.deepgram.com/reference/speech-to-text/listen-pre-recorded>, and `GET /v1/auth/token`, which tells
+//! of the key that asks: <https://developers.deepgram.com/docs/authenticating>
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use axum::extract::{Request, State as Shared};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::SecondsFormat;
 use futures::StreamExt;
@@ -22,9 +23,17 @@ use crate::transcription::{Refusal, Turn};
 /// Every word is this certain.
 const CONFIDENCE: f64 = 0.98;
 
-/// `/v1/listen`.
+/// `/v1/listen` and `/v1/auth/token`.
 pub(crate) fn routes() -> Router<Arc<State>> {
-    Router::new().route("/v1/listen", post(listen))
+    Router::new().route("/v1/listen", post(listen)).route("/v1/auth/token", get(key))
+}
+
+async fn key(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Response<Body> {
+    let id = derive::uuid(state.seed, state.next_serial(), "deepgram key");
+    if !state.accepts_transcriber_key(token(&headers)) {
+        return error(Refusal::Unauthorized, &id);
+    }
+    Json(json!({ "api_key_id": id, "scopes": ["usage:write"] })).into_response()
 }
 
 /// The query parameters that change the answer.

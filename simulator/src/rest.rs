@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State as Shared};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use axum::routing::any;
 use base64::Engine;
@@ -78,6 +78,10 @@ async fn serve(Shared(state): Shared<Arc<State>>, request: Request) -> Response<
     state.tally.response(endpoint, response.status().as_u16());
     let request_id = format!("RQ{}", derive::hex_digits(state.seed, state.next_serial(), "request"));
     let headers = response.headers_mut();
+    // RFC 9110, 5.6.7: the account's clock, which may be ahead.
+    if let Ok(date) = HeaderValue::from_str(&state.now().format("%a, %d %b %Y %T GMT").to_string()) {
+        headers.insert(DATE, date);
+    }
     headers.insert(HeaderName::from_static("twilio-concurrent-requests"), HeaderValue::from(concurrent));
     if let Ok(request_id) = HeaderValue::from_str(&request_id) {
         headers.insert(HeaderName::from_static("twilio-request-id"), request_id);

@@ -23,6 +23,7 @@ use crate::cli::{DemoOptions, LogFormat};
 use crate::config::Config;
 use crate::output::Output;
 use crate::serve::{serve, until_told_to_stop};
+use crate::settings::Environment;
 use crate::simulate::{ACCOUNT_SID, AUTH_TOKEN};
 use crate::{telemetry, wiring};
 
@@ -38,7 +39,7 @@ struct Beginning {
     began_at: DateTime<Utc>,
 }
 
-pub(crate) async fn run(options: &DemoOptions, log_format: &LogFormat) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: &DemoOptions, log_format: &LogFormat, output: Output) -> anyhow::Result<ExitCode> {
     telemetry::start_logging(log_format, "error", None)?;
     let temporary = tempfile::tempdir().context("no temporary folder: name one with --data-dir")?;
     let folder = options.data_dir.as_deref().unwrap_or(temporary.path());
@@ -58,10 +59,12 @@ pub(crate) async fn run(options: &DemoOptions, log_format: &LogFormat) -> anyhow
         () = told_to_stop.cancelled() => bail!("stopped before the end; run it again with the same --data-dir to go on"),
     };
     let proof = proven?;
-    Output { is_json: false }.document(&proof, |proof| proof.text(folder))?;
+    output.document(&proof, |proof| proof.text(folder))?;
     if options.keep_running && !told_to_stop.is_cancelled() {
-        let addresses = format!("still serving; Twilio is simulated at {}. Ctrl-C ends it.", simulator.url());
-        Output { is_json: false }.document(&(), |()| addresses)?;
+        let url = simulator.url();
+        output.document(&serde_json::json!({ "simulator": url.as_str() }), |_| {
+            format!("still serving; Twilio is simulated at {url}. Ctrl-C ends it.")
+        })?;
         told_to_stop.cancelled().await;
     }
     shutdown.cancel();
@@ -125,9 +128,7 @@ fn config(folder: &Path, simulator: &Simulator) -> anyhow::Result<Config> {
         ("RECONCILE_EVERY_SECS", "86400".to_owned()),
         ("TWILIO_REQUESTS_PER_SECOND", "1000".to_owned()),
     ];
-    let settings: BTreeMap<String, String> =
-        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Ok(Config::load(None, &settings)?)
+    Ok(Config::load(None, &settings.into_iter().collect::<Environment>())?)
 }
 
 async fn play(

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Fleet {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) twilio: Simulator,
-    settings: Vec<(&'static str, String)>,
+    pub(crate) settings: Vec<(&'static str, String)>,
     port: u16,
 }
 
@@ -49,13 +49,18 @@ impl Drop for Running {
 
 impl Fleet {
     pub(crate) async fn new() -> Fleet {
+        Fleet::with_token(TOKEN).await
+    }
+
+    /// The account has this auth token.
+    pub(crate) async fn with_token(token: &str) -> Fleet {
         let folder = tempfile::tempdir().unwrap();
-        // Free a moment ago; the same one for every restart, as behind a proxy.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // The same one for every restart, as behind a proxy.
+        let port = free_port();
         let twilio = Simulator::start(SimulatorConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             account_sid: ACCOUNT.parse().unwrap(),
-            auth_token: TOKEN.into(),
+            auth_token: token.into(),
             callback_url: Some("https://voice.example.com/webhooks/recording#rc=5&rp=5xx,ct,rt".parse().unwrap()),
             callback_target: Some(SocketAddr::from(([127, 0, 0, 1], port))),
             seed: 7,
@@ -65,7 +70,7 @@ impl Fleet {
         let url = twilio.url().to_string();
         let settings = vec![
             ("TWILIO_ACCOUNT_SID", ACCOUNT.to_owned()),
-            ("TWILIO_AUTH_TOKEN", TOKEN.to_owned()),
+            ("TWILIO_AUTH_TOKEN", token.to_owned()),
             ("TWILIO_API_URL", url.clone()),
             ("TWILIO_REQUESTS_PER_SECOND", "1000".to_owned()),
             ("PUBLIC_BASE_URL", "https://voice.example.com".to_owned()),
@@ -167,6 +172,13 @@ impl Fleet {
         self.command(arguments).output().unwrap()
     }
 
+    /// As [`Fleet::run`], for what might never end.
+    pub(crate) async fn ended(&self, arguments: &[&str]) -> Output {
+        let mut command = tokio::process::Command::from(self.command(arguments));
+        let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
+        output.unwrap_or_else(|_| panic!("{arguments:?} goes on and on")).unwrap()
+    }
+
     /// Runs a subcommand with `--json` that has to succeed, and reads its lines.
     pub(crate) fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let output = self.run(&[arguments, &["--json"]].concat());
@@ -227,6 +239,11 @@ impl Drop for Fleet {
             eprintln!("{}", self.log());
         }
     }
+}
+
+/// Free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A time before now, as processes with the system's clock see it.

@@ -240,12 +240,20 @@ fn sweep(folder: &Path, older_than: Duration) -> io::Result<usize> {
     };
     let mut swept = 0;
     for entry in entries {
-        let entry = entry?;
-        // A clock that went back makes a file look newer than now: it is left for the next sweep.
-        if entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age >= older_than) {
-            fs::remove_file(entry.path())?;
-            swept += 1;
-        }
+        swept += usize::from(sweep_one(&entry?, older_than)?);
     }
     Ok(swept)
+}
+
+/// Whether the file was old, and is gone now. One that got its name or was swept in the meantime was neither.
+fn sweep_one(entry: &fs::DirEntry, older_than: Duration) -> io::Result<bool> {
+    let swept = entry.metadata().and_then(|metadata| {
+        // A clock that went back makes a file look newer than now: it is left for the next sweep.
+        let is_old = metadata.modified()?.elapsed().is_ok_and(|age| age >= older_than);
+        if is_old { fs::remove_file(entry.path()).map(|()| true) } else { Ok(false) }
+    });
+    match swept {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        swept => swept,
+    }
 }

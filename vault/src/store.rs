@@ -54,9 +54,11 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
 pub fn open_store(url: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
     match url.split_once(':') {
         Some(("file", folder)) if !folder.is_empty() => Ok(Arc::new(Directory::new(folder.trim_start_matches("//")))),
-        _ => Err(StoreError::new(
-            StoreErrorKind::Unsupported,
-            format!("{url:?} is no object store this build knows; expected file:FOLDER"),
-        )),
+        // The rest of the URL may hold a password.
+        scheme => {
+            let scheme = scheme.map_or("it", |(scheme, _)| scheme);
+            let problem = format!("{scheme} names no object store this build knows: expected file:FOLDER");
+            Err(StoreError::new(StoreErrorKind::Unsupported, problem))
+        }
     }
 }

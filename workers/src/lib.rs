@@ -3,7 +3,8 @@
 //! - [`Dispatcher`] receives deliveries, runs the stage of each, and is the only place that settles them;
 //! - [`Archive`], [`Transcribe`], [`Deliver`] and [`Purge`] are the stages: each asks the catalog what is already so,
 //!   does its work under a claim, commits, publishes the next job, and returns what came of it;
-//! - [`retention_sweep`] and [`Reconciler`] find by looking what a lost message would have told.
+//! - [`retention_sweep`] and [`Reconciler`] find by looking what a lost message would have told; [`sweep_unfinished`] what
+//!   a put that died left.
 //!
 //! Every stage may run any number of times for one recording: a claim (a fenced lease in the catalog) keeps two from
 //! working at once, and what is done already is not done again.
@@ -32,6 +33,6 @@ pub use fault::{Fault, Handled};
 pub use media_check::{MediaCheck, WavHead};
 pub use purge::Purge;
 pub use reconcile::{ReconcileReport, ReconcileWindow, Reconciler};
-pub use retention::{RetentionReport, retention_sweep};
+pub use retention::{RetentionReport, retention_sweep, sweep_unfinished};
 pub use transcribe::Transcribe;
 pub use webhook::{WebhookSecret, WebhookSecretError};

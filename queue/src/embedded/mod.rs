@@ -3,6 +3,7 @@
 //! One writer task takes what callers ask for, does all that waits in one transaction (one fsync) and answers them after
 //! the commit: confirmed means on the disk, and many callers share the price.
 
+mod place;
 mod schema;
 mod statements;
 mod writer;
@@ -22,6 +23,7 @@ use crate::error::QueueError;
 use crate::message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
 use crate::stage::Stage;
 use crate::{Job, Options, Queue, TraceParent};
+use place::Place;
 use writer::{Request, Work, Worked};
 
 /// Callers that may wait for the writer; more are turned away.
@@ -42,6 +44,11 @@ pub(crate) struct Embedded {
 impl Embedded {
     /// Opens or makes the file and its folder.
     pub(crate) async fn open(path: &str, options: Options) -> Result<Embedded, QueueError> {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        // SQLite takes these for a file without a name, which is gone with the process.
+        if path.is_empty() || path.ends_with('/') || path == ":memory:" {
+            return Err(QueueError::Unsupported("sqlite: wants the path of a file".to_owned()));
+        }
         let file: Arc<str> = path.into();
         if let Some(folder) = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| QueueError::from_sqlite(&file, sqlx::Error::Io(error)))?;
@@ -50,8 +57,9 @@ impl Embedded {
         let writing = schema::connect(path, 1).await.map_err(wrong)?;
         schema::migrate(&writing).await.map_err(wrong)?;
         let readers = schema::connect(path, 2).await.map_err(wrong)?;
+        let place = Place::of(Arc::clone(&file)).map_err(|error| wrong(sqlx::Error::Io(error)))?;
         let (writer, requests) = mpsc::channel(WAITING_MOST);
-        tokio::spawn(writer::run(writing, requests, Arc::clone(&file)));
+        tokio::spawn(writer::run(writing, requests, place));
         Ok(Embedded { readers, writer, published: Arc::default(), file, options })
     }
 

@@ -6,6 +6,11 @@ INSERT INTO messages (stage, body, published_at, visible_at, trace_parent)
 SELECT value ->> 'stage', value ->> 'body', value ->> 'published_at', value ->> 'visible_at', value ->> 'trace_parent'
 FROM json_each($1)";
 
+/// A message that is gone again before the commit: the pages it touched are written all the same, as a publish's are.
+pub(super) const PROBE: &str = "
+INSERT INTO messages (stage, body, published_at, visible_at) VALUES ('check', '', 0, 0);
+DELETE FROM messages WHERE id = last_insert_rowid();";
+
 pub(super) const HAS_VISIBLE: &str =
     "SELECT 1 FROM messages WHERE stage = $1 AND is_dead = $2 AND visible_at <= $3 LIMIT 1";
 

@@ -1,15 +1,14 @@
 //! The one writer: whatever waits goes into one transaction.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use chrono::DateTime;
 use serde::Serialize;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Executor, Row, Sqlite, Transaction};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use super::place::Place;
 use super::{millis, statements};
 use crate::error::QueueError;
 use crate::message::{DeadLetter, Delivery, Lane, Receipt, Settlement};
@@ -26,9 +25,22 @@ pub(super) struct Request {
 
 pub(super) enum Work {
     Publish(New),
-    Receive { lane: Lane, max: i64, now_ms: i64, lease_until_ms: i64 },
-    Extend { receipt: Receipt, lease_until_ms: i64 },
-    Settle { receipt: Receipt, settlement: Settlement, now_ms: i64 },
+    Receive {
+        lane: Lane,
+        max: i64,
+        now_ms: i64,
+        lease_until_ms: i64,
+    },
+    Extend {
+        receipt: Receipt,
+        lease_until_ms: i64,
+    },
+    Settle {
+        receipt: Receipt,
+        settlement: Settlement,
+        now_ms: i64,
+    },
+    /// Proves that a publish could be written.
     Check,
 }
 
@@ -51,11 +63,15 @@ pub(super) enum Worked {
 }
 
 /// Works until every handle on the queue is gone.
-pub(super) async fn run(pool: SqlitePool, mut requests: mpsc::Receiver<Request>, file: Arc<str>) {
+pub(super) async fn run(pool: SqlitePool, mut requests: mpsc::Receiver<Request>, place: Place) {
     let mut batch = Vec::with_capacity(BATCH_MOST);
     while requests.recv_many(&mut batch, BATCH_MOST).await > 0 {
         let (works, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|request| (request.work, request.answer)).unzip();
-        match commit(&pool, works).await {
+        let worked = match place.check().await {
+            Ok(()) => commit(&pool, works).await.map_err(|error| QueueError::from_sqlite(&place.path, error)),
+            Err(error) => Err(error),
+        };
+        match worked {
             Ok(worked) => {
                 for (worked, answer) in worked.into_iter().zip(answers) {
                     // A caller that left does not mind; what it received comes again when its lease runs out.
@@ -66,9 +82,8 @@ pub(super) async fn run(pool: SqlitePool, mut requests: mpsc::Receiver<Request>,
                 }
             }
             Err(error) => {
-                let error = Arc::new(error);
                 for answer in answers {
-                    let _ = answer.send(Err(QueueError::from_sqlite(&file, Arc::clone(&error))));
+                    let _ = answer.send(Err(error.clone()));
                 }
             }
         }
@@ -94,7 +109,11 @@ async fn commit(pool: &SqlitePool, works: Vec<Work>) -> Result<Vec<Worked>, sqlx
 
 async fn apply(transaction: &mut Transaction<'_, Sqlite>, work: Work) -> Result<Worked, sqlx::Error> {
     let statement = match work {
-        Work::Publish(_) | Work::Check => return Ok(Worked::Done),
+        Work::Publish(_) => return Ok(Worked::Done),
+        Work::Check => {
+            transaction.execute(statements::PROBE).await?;
+            return Ok(Worked::Done);
+        }
         Work::Receive { lane, max, now_ms, lease_until_ms } => {
             return receive(transaction, lane, max, now_ms, lease_until_ms).await;
         }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use callvault_simulator::MediaPlan;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::harness::{
@@ -237,4 +238,16 @@ async fn placing_an_index_again_changes_nothing() {
     assert_eq!(add(&simulator, call(0)), sid);
     assert_eq!(simulator.recordings()[0].status, "deleted");
     assert_eq!(simulator.recordings().len(), 1);
+}
+
+/// RFC 9110, 6.6.1: the time at which the message was made.
+#[tokio::test]
+async fn answers_carry_the_accounts_date() {
+    let simulator = start().await;
+    simulator.advance_clock(Duration::from_secs(3600));
+    let answer = reqwest::get(format!("{}2010-04-01/Accounts.json", simulator.url())).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    let date = answer.headers()["date"].to_str().unwrap();
+    let date = DateTime::parse_from_rfc2822(date).unwrap().to_utc();
+    assert!((simulator.now() - date).num_seconds().abs() < 5, "{date}");
 }

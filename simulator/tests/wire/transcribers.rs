@@ -196,3 +196,15 @@ async fn openai_refuses_what_it_cannot_do() {
         assert!(body["error"]["message"].as_str().unwrap().contains(about), "{body}");
     }
 }
+
+/// <https://developers.deepgram.com/docs/authenticating>, "Test Request".
+#[tokio::test]
+async fn deepgram_tells_whether_a_key_is_valid() {
+    let simulator = start().await;
+    simulator.set_transcriber_key("right".into());
+    for (key, status) in [("right", StatusCode::OK), ("wrong", StatusCode::UNAUTHORIZED)] {
+        let request = reqwest::Client::new().get(format!("{}v1/auth/token", simulator.url()));
+        let answer = request.header("Authorization", format!("Token {key}")).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{key}");
+    }
+}
