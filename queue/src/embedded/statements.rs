@@ -5,6 +5,12 @@ pub(super) const PUBLISH: &str = "
 INSERT INTO messages (stage, body, published_at, visible_at)
 SELECT value ->> 'stage', value ->> 'body', value ->> 'published_at', value ->> 'visible_at' FROM json_each($1)";
 
+/// A message of no stage, which nobody receives, and its end: writing shows whether the file takes one.
+pub(super) const PROBE: [&str; 2] = [
+    "INSERT INTO messages (stage, body, published_at, visible_at) VALUES ('probe', '', 0, 0)",
+    "DELETE FROM messages WHERE stage = 'probe'",
+];
+
 pub(super) const HAS_VISIBLE: &str =
     "SELECT 1 FROM messages WHERE stage = $1 AND is_dead = $2 AND visible_at <= $3 LIMIT 1";
 

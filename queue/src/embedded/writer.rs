@@ -93,7 +93,13 @@ async fn commit(pool: &SqlitePool, works: Vec<Work>) -> Result<Vec<Worked>, sqlx
 
 async fn apply(transaction: &mut Transaction<'_, Sqlite>, work: Work) -> Result<Worked, sqlx::Error> {
     let statement = match work {
-        Work::Publish(_) | Work::Check => return Ok(Worked::Done),
+        Work::Publish(_) => return Ok(Worked::Done),
+        Work::Check => {
+            for statement in statements::PROBE {
+                sqlx::query(statement).execute(&mut **transaction).await?;
+            }
+            return Ok(Worked::Done);
+        }
         Work::Receive { lane, max, now_ms, lease_until_ms } => {
             return receive(transaction, lane, max, now_ms, lease_until_ms).await;
         }
