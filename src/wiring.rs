@@ -10,7 +10,7 @@ use queue::{Clock, Queue};
 use transcriber::{
     Command, CommandConfig, Deepgram, DeepgramConfig, OpenAi, OpenAiConfig, TranscribeOptions, Transcriber,
 };
-use vault::{Identities, ObjectStore, Recipients, Vault};
+use vault::{Identities, KeyError, ObjectStore, Recipients, Vault};
 use workers::{Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, Transcribe, WebhookSecret};
 
 use crate::config::{Config, Provider, Twilio};
@@ -63,11 +63,17 @@ async fn own_key(config: &Config, store: &dyn ObjectStore) -> anyhow::Result<(Re
                 path.display()
             );
         }
-        vault::generate_identity_file(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
-        tracing::warn!(
-            "made the vault's key: {}. Back it up now: without it nothing that is sealed can ever be opened",
-            path.display()
-        );
+        match vault::generate_identity_file(&path) {
+            Ok(_) => tracing::warn!(
+                "made the vault's key: {}. Back it up now: without it nothing that is sealed can ever be opened",
+                path.display()
+            ),
+            // Another process that began at the same moment was first.
+            Err(KeyError::Exists) => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot make the key {}", path.display()));
+            }
+        }
     }
     let identities = identities(&path)?;
     Ok((identities.recipients(), Some(identities)))
