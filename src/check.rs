@@ -73,7 +73,12 @@ async fn catalog(config: &Config) -> anyhow::Result<String> {
 }
 
 async fn store(config: &Config) -> anyhow::Result<String> {
-    vault::open_store(&config.recordings_bucket)?.check().await?;
+    let store = match wiring::catalog(config).await {
+        Ok(catalog) => crate::store::ready(config, &catalog).await?,
+        // That the catalog is away is its own finding.
+        Err(_) => wiring::open_store(config)?,
+    };
+    store.check().await?;
     Ok(format!("{} can be written, read and deleted from", config.recordings_bucket))
 }
 

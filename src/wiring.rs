@@ -15,6 +15,7 @@ use workers::{Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler,
 
 use crate::config::{Config, Provider, Twilio};
 use crate::settings::SettingsError;
+use crate::store;
 
 pub(crate) async fn queue(config: &Config) -> anyhow::Result<Arc<dyn Queue>> {
     let options = queue::Options { lease: config.queue_lease, clock: Clock::System };
@@ -30,9 +31,17 @@ pub(crate) async fn catalog(config: &Config) -> anyhow::Result<Catalog> {
     Ok(catalog)
 }
 
-/// The vault. One in a folder makes its key on first use.
+pub(crate) fn open_store(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    vault::open_store(&config.recordings_bucket).context("RECORDINGS_BUCKET")
+}
+
+/// The vault as it is, to read from.
 pub(crate) async fn vault(config: &Config) -> anyhow::Result<Vault> {
-    let store = vault::open_store(&config.recordings_bucket).context("RECORDINGS_BUCKET")?;
+    vault_over(config, open_store(config)?).await
+}
+
+/// The vault over `store`. One in a folder makes its key on first use.
+async fn vault_over(config: &Config, store: Arc<dyn ObjectStore>) -> anyhow::Result<Vault> {
     let identities = match &config.encryption_identity_file {
         Some(path) => Some(identities(path)?),
         None => None,
@@ -164,7 +173,8 @@ fn delivery_target(config: &Config) -> anyhow::Result<Option<DeliveryTarget>> {
 
 /// Everything the stages of a worker need, from one configuration.
 pub(crate) async fn stages(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog) -> anyhow::Result<Stages> {
-    let (vault, clock) = (vault(config).await?, Clock::System);
+    let vault = vault_over(config, store::ready(config, catalog).await?).await?;
+    let clock = Clock::System;
     let twilio = twilio(config.twilio()?)?;
     let transcriber = transcriber(config)?;
     let target = delivery_target(config)?;
