@@ -11,10 +11,15 @@ use futures::future::BoxFuture;
 use queue::{Clock, Queue, Stage};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use vault::Vault;
 use workers::{Dispatcher, ReconcileWindow};
 
 use crate::config::Config;
 use crate::{ingest_role, telemetry, wiring};
+
+/// Longer than any stage may take: what was begun before that is nobody's any more.
+const UNFINISHED_AFTER: Duration = Duration::from_secs(3600);
+const UNFINISHED_EVERY: Duration = Duration::from_secs(3600);
 
 pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let listener = ingest_role::listen(config).await?;
@@ -37,8 +42,10 @@ pub(crate) async fn serve(config: &Config, listener: TcpListener, shutdown: Canc
         "serving"
     );
     let watched = Some((catalog.clone(), config.policy, config.schedules.retention_every));
-    let (_, _, _, served) = tokio::join!(
+    let vault = dispatcher.stages.archive.vault.clone();
+    let (_, _, _, _, served) = tokio::join!(
         dispatcher.run(&Stage::ALL, shutdown.clone()),
+        sweep_unfinished(&vault, &shutdown),
         schedules(config, &queue, &catalog, shutdown.clone()),
         telemetry::watch(metrics, Arc::clone(&queue), watched, shutdown.clone()),
         ingest,
@@ -88,6 +95,20 @@ async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, s
         every("retention", config.schedules.retention_every, &shutdown, retention),
         every("reconcile", config.schedules.reconcile_every, &shutdown, reconcile),
     );
+}
+
+/// Clears away what workers that died left half-written, until `shutdown`.
+pub(crate) async fn sweep_unfinished(vault: &Vault, shutdown: &CancellationToken) {
+    let sweep = || -> BoxFuture<'_, anyhow::Result<()>> {
+        Box::pin(async {
+            let swept = vault.store().sweep_unfinished(UNFINISHED_AFTER).await?;
+            if swept > 0 {
+                tracing::info!(swept, "half-written objects of workers that died cleared away");
+            }
+            Ok(())
+        })
+    };
+    every("unfinished", UNFINISHED_EVERY, shutdown, sweep).await;
 }
 
 /// Runs `sweep` now and then each `period` until `shutdown`, which also breaks off a sweep under way: it is safe to.

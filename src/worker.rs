@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cli::WorkerOptions;
 use crate::config::Config;
-use crate::serve::{dispatcher, until_told_to_stop};
+use crate::serve::{dispatcher, sweep_unfinished, until_told_to_stop};
 use crate::{telemetry, wiring};
 
 pub(crate) async fn run(config: &Config, options: &WorkerOptions) -> anyhow::Result<ExitCode> {
@@ -19,9 +19,11 @@ pub(crate) async fn run(config: &Config, options: &WorkerOptions) -> anyhow::Res
     stages.dedup();
     tracing::info!(stages = ?stages, queue = config.queue_url, "working");
     let watched = Some((catalog, config.policy, config.schedules.retention_every));
+    let vault = dispatcher.stages.archive.vault.clone();
     tokio::join!(
         dispatcher.run(&stages, shutdown.clone()),
-        telemetry::watch(metrics, Arc::clone(&queue), watched, shutdown),
+        sweep_unfinished(&vault, &shutdown),
+        telemetry::watch(metrics, Arc::clone(&queue), watched, shutdown.clone()),
     );
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
