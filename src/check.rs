@@ -120,7 +120,12 @@ async fn catalog(config: Arc<Config>) -> anyhow::Result<String> {
 }
 
 async fn store(config: Arc<Config>) -> anyhow::Result<String> {
-    wiring::store(&config)?.check().await.context("RECORDINGS_BUCKET")?;
+    let store = match wiring::catalog(&config).await {
+        Ok(catalog) => crate::store::ready(&config, &catalog).await?,
+        // That the catalog is away is its own finding.
+        Err(_) => wiring::store(&config)?,
+    };
+    store.check().await.context("RECORDINGS_BUCKET")?;
     Ok(format!("{} can be written, read and deleted from", masked(&config.recordings_bucket)))
 }
 

@@ -16,6 +16,7 @@ mod serve;
 mod settings;
 mod settings_command;
 mod simulate;
+mod store;
 mod telemetry;
 mod traces;
 mod wiring;

@@ -11,11 +11,12 @@ use transcriber::{
     Command, CommandConfig, Deepgram, DeepgramConfig, OpenAi, OpenAiConfig, TranscribeOptions, Transcriber,
     TranscriberError,
 };
-use vault::{Identities, ObjectStore, Recipients, StoreErrorKind, Vault};
+use vault::{Identities, KeyError, ObjectStore, Recipients, StoreErrorKind, Vault};
 use workers::{Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, Transcribe, WebhookSecret};
 
 use crate::config::{Config, Provider, Twilio};
 use crate::settings::SettingsError;
+use crate::store;
 
 pub(crate) async fn queue(config: &Config) -> anyhow::Result<Arc<dyn Queue>> {
     let options = queue::Options { lease: config.queue_lease, clock: Clock::System };
@@ -52,9 +53,13 @@ pub(crate) fn store(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore>> {
     }
 }
 
-/// The vault. One in a folder makes its key on first use.
+/// The vault as it is, to read from.
 pub(crate) async fn vault(config: &Config) -> anyhow::Result<Vault> {
-    let store = store(config)?;
+    vault_over(config, store(config)?).await
+}
+
+/// The vault over `store`. One in a folder makes its key on first use.
+async fn vault_over(config: &Config, store: Arc<dyn ObjectStore>) -> anyhow::Result<Vault> {
     let identities = match &config.encryption_identity_file {
         Some(path) => Some(identities(path)?),
         None => None,
@@ -85,11 +90,17 @@ async fn own_key(config: &Config, store: &dyn ObjectStore) -> anyhow::Result<(Re
                 path.display()
             );
         }
-        vault::generate_identity_file(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
-        tracing::warn!(
-            "made the vault's key: {}. Back it up now: without it nothing that is sealed can ever be opened",
-            path.display()
-        );
+        match vault::generate_identity_file(&path) {
+            Ok(_) => tracing::warn!(
+                "made the vault's key: {}. Back it up now: without it nothing that is sealed can ever be opened",
+                path.display()
+            ),
+            // Another process that began at the same moment was first.
+            Err(KeyError::Exists) => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot make the key {}", path.display()));
+            }
+        }
     }
     let identities = identities(&path)?;
     Ok((identities.recipients(), Some(identities)))
@@ -186,7 +197,8 @@ fn delivery_target(config: &Config) -> anyhow::Result<Option<DeliveryTarget>> {
 
 /// Everything the stages of a worker need, from one configuration.
 pub(crate) async fn stages(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog) -> anyhow::Result<Stages> {
-    let (vault, clock) = (vault(config).await?, Clock::System);
+    let vault = vault_over(config, store::ready(config, catalog).await?).await?;
+    let clock = Clock::System;
     let twilio = twilio(config.twilio()?)?;
     let transcriber = transcriber(config)?;
     let target = delivery_target(config)?;

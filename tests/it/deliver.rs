@@ -71,9 +71,7 @@ async fn private_address_is_refused_at_start_unless_allowed() {
     fleet.set("DELIVERY_WEBHOOK_SECRET", SECRET);
     for host in ["127.0.0.1:9", "10.0.0.8", "169.254.169.254", "[::1]:9", "[::ffff:192.168.0.1]"] {
         fleet.set("DELIVERY_WEBHOOK_URL", format!("http://{host}/hook"));
-        let refused = fleet.run(&["serve"]);
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(2), "{host}: {said}");
+        let said = fleet.refused(2, &["serve"]).await;
         assert!(said.contains("DELIVERY_WEBHOOK_ALLOW_PRIVATE") && !said.contains(SECRET), "{host}: {said}");
     }
     fleet.set("DELIVERY_WEBHOOK_ALLOW_PRIVATE", "true");

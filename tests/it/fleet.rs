@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -34,8 +34,13 @@ impl Running {
     }
 
     /// SIGTERM, as a service manager sends it; the exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(self) -> Option<i32> {
         kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
+        self.ended()
+    }
+
+    /// Waits until it ends by itself; the exit code.
+    pub(crate) fn ended(mut self) -> Option<i32> {
         self.0.wait().unwrap().code()
     }
 }
@@ -76,14 +81,14 @@ impl Fleet {
             ("PUBLIC_BASE_URL", "https://voice.example.com".to_owned()),
             ("LISTEN_ADDR", format!("127.0.0.1:{port}")),
             ("QUEUE_URL", format!("sqlite:{}", path("queue.db"))),
-            ("QUEUE_LEASE_SECS", "2".to_owned()),
+            ("QUEUE_LEASE_SECS", "30".to_owned()),
             ("DATABASE_URL", format!("sqlite:{}", path("catalog.db"))),
             ("RECORDINGS_BUCKET", format!("file:{}", path("vault"))),
             ("TRANSCRIPTION_PROVIDER", "deepgram".to_owned()),
             ("DEEPGRAM_API_KEY", "simulated".to_owned()),
             ("DEEPGRAM_API_URL", url),
             ("RECONCILE_EVERY_SECS", "2".to_owned()),
-            ("RECONCILE_STUCK_AFTER_SECS", "5".to_owned()),
+            ("RECONCILE_STUCK_AFTER_SECS", "60".to_owned()),
             ("CALLVAULT_ACTOR", "auditor".to_owned()),
         ];
         Fleet { folder, twilio, settings, port }
@@ -125,7 +130,7 @@ impl Fleet {
 
     fn spawn(&self, mut command: Command) -> Running {
         let log = File::options().append(true).create(true).open(self.path("callvault.log")).unwrap();
-        Running(command.stderr(log).spawn().unwrap())
+        Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
     /// All that started processes said on stderr.
@@ -177,6 +182,16 @@ impl Fleet {
         let mut command = tokio::process::Command::from(self.command(arguments));
         let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
         output.unwrap_or_else(|_| panic!("{arguments:?} goes on and on")).unwrap()
+    }
+
+    /// Runs a subcommand that has to end by itself with this exit code, and returns what it said on stderr.
+    pub(crate) async fn refused(&self, code: i32, arguments: &[&str]) -> String {
+        let mut command = tokio::process::Command::from(self.command(arguments));
+        let ended = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
+        let output = ended.expect("it ends by itself").unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{arguments:?}: {said}");
+        said
     }
 
     /// Runs a subcommand with `--json` that has to succeed, and reads its lines.
@@ -234,6 +249,7 @@ impl Fleet {
 }
 
 impl Drop for Fleet {
+    #[expect(clippy::print_stderr, reason = "a test that failed shows what its processes said")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.log());

@@ -18,7 +18,10 @@ fn plan(index: u64) -> CallPlan {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_killed_at_twenty_moments_loses_and_doubles_nothing() {
-    let fleet = Fleet::new().await;
+    let mut fleet = Fleet::new().await;
+    // What a dead process had in hand and what it lost has to come back within the test.
+    fleet.set("QUEUE_LEASE_SECS", "2");
+    fleet.set("RECONCILE_STUCK_AFTER_SECS", "5");
     let mut random = rand::rngs::StdRng::seed_from_u64(20);
     for kill in 0..KILLS {
         let serving = fleet.serve(false).await;

@@ -3,6 +3,8 @@
 //! A put writes to a temporary name in `.unfinished`, syncs, renames, and syncs the folder: what has its name is whole
 //! and on the disk.
 
+mod presence;
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -19,6 +21,7 @@ use crate::ByteStream;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
 use crate::store::{ObjectMeta, ObjectStore};
+use presence::Presence;
 
 const UNFINISHED: &str = ".unfinished";
 const READ_BYTES: usize = 256 * 1024;
@@ -28,6 +31,7 @@ const WRITE_BYTES: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     root: PathBuf,
+    presence: Presence,
 }
 
 /// A file that is removed again unless it got its name.
@@ -47,7 +51,8 @@ impl Drop for Unfinished {
 
 impl Directory {
     pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
-        Directory { root: root.into() }
+        let root = root.into();
+        Directory { presence: Presence::of(&root), root }
     }
 
     fn path(&self, key: &ObjectKey) -> PathBuf {
@@ -55,8 +60,9 @@ impl Directory {
     }
 
     fn begin(&self) -> io::Result<(Unfinished, File)> {
+        self.presence.check()?;
         let folder = self.root.join(UNFINISHED);
-        make_folder(&folder)?;
+        make_folder(&self.root, &folder)?;
         let unfinished = Unfinished { path: folder.join(Uuid::now_v7().to_string()), is_named: false };
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished.path)?;
         Ok((unfinished, file))
@@ -68,13 +74,14 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// Makes a folder and those above it; a new one's entry is on the disk when this returns.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
+/// Makes a folder and those above it up to `root`, which has to be there; a new one's entry is on the disk when this
+/// returns.
+fn make_folder(root: &Path, folder: &Path) -> io::Result<()> {
+    if folder == root || folder.is_dir() {
         return Ok(());
     }
     let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    make_folder(above)?;
+    make_folder(root, above)?;
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => File::open(above)?.sync_all(),
@@ -82,10 +89,10 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Gives a finished file its name, on the disk.
-fn name(mut unfinished: Unfinished, file: File, path: &Path) -> io::Result<()> {
+fn name(mut unfinished: Unfinished, file: File, root: &Path, path: &Path) -> io::Result<()> {
     file.sync_all()?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    make_folder(folder)?;
+    make_folder(root, folder)?;
     fs::rename(&unfinished.path, path)?;
     unfinished.is_named = true;
     File::open(folder)?.sync_all()
@@ -107,8 +114,17 @@ fn meta(root: &Path, path: &Path) -> io::Result<Option<ObjectMeta>> {
 
 #[async_trait]
 impl ObjectStore for Directory {
+    async fn prepare(&self) -> Result<(), StoreError> {
+        let store = self.clone();
+        let made = blocking(move || {
+            make_folder(Path::new("/"), &store.root.join(UNFINISHED))?;
+            store.presence.check()
+        });
+        made.await.map_err(|error| StoreError::io(self.root.display(), error))
+    }
+
     async fn put(&self, key: &ObjectKey, mut body: ByteStream) -> Result<u64, StoreError> {
-        let failed = |error| StoreError::io(key, error);
+        let failed = |error| StoreError::io(key, self.presence.explain(error));
         let store = self.clone();
         let (unfinished, mut file) = blocking(move || store.begin()).await.map_err(failed)?;
         let mut total = 0;
@@ -131,15 +147,15 @@ impl ObjectStore for Directory {
                 break;
             }
         }
-        let path = self.path(key);
-        blocking(move || name(unfinished, file, &path)).await.map_err(failed)?;
+        let (root, path) = (self.root.clone(), self.path(key));
+        blocking(move || name(unfinished, file, &root, &path)).await.map_err(failed)?;
         Ok(total)
     }
 
     async fn get(&self, key: &ObjectKey, start: u64, end: Option<u64>) -> Result<ByteStream, StoreError> {
-        let path = self.path(key);
+        let (store, path) = (self.clone(), self.path(key));
         let opened = blocking(move || {
-            let mut file = File::open(path)?;
+            let mut file = File::open(path).or_else(|error| store.presence.check().and(Err(error)))?;
             file.seek(SeekFrom::Start(start))?;
             Ok(file)
         });
@@ -158,21 +174,23 @@ impl ObjectStore for Directory {
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectMeta>, StoreError> {
-        let (root, path) = (self.root.clone(), self.path(key));
+        let (store, path) = (self.clone(), self.path(key));
         blocking(move || {
-            // A root that vanished must not read as "every object is gone".
-            fs::metadata(&root)?;
-            meta(&root, &path)
+            let found = meta(&store.root, &path)?;
+            // In that order: what vanishes in between does not read as "it is gone".
+            if found.is_none() {
+                store.presence.check()?;
+            }
+            Ok(found)
         })
         .await
         .map_err(|error| StoreError::io(key, error))
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
-        let (root, path) = (self.root.clone(), self.path(key));
+        let (store, path) = (self.clone(), self.path(key));
         let deleted = blocking(move || match fs::remove_file(&path) {
-            // A root that vanished must not read as "it is gone".
-            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::metadata(&root).map(drop),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => store.presence.check(),
             Err(error) => Err(error),
             Ok(()) => File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all(),
         });
@@ -181,11 +199,12 @@ impl ObjectStore for Directory {
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<ObjectMeta, StoreError>> {
         let first = self.root.join(prefix);
-        stream::unfold((vec![first], self.root.clone()), |(mut folders, root)| async move {
+        stream::unfold((vec![first], self.clone()), |(mut folders, store)| async move {
             let folder = folders.pop()?;
             let name = folder.display().to_string();
-            let within = root.clone();
-            let read = blocking(move || read_folder(&within, &folder)).await;
+            let within = store.clone();
+            let read =
+                blocking(move || within.presence.check().and_then(|()| read_folder(&within.root, &folder))).await;
             let found = match read {
                 Ok((objects, below)) => {
                     folders.extend(below);
@@ -193,7 +212,7 @@ impl ObjectStore for Directory {
                 }
                 Err(error) => vec![Err(StoreError::io(name, error))],
             };
-            Some((stream::iter(found), (folders, root)))
+            Some((stream::iter(found), (folders, store)))
         })
         .flatten()
         .boxed()

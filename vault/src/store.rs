@@ -27,6 +27,10 @@ pub struct ObjectMeta {
 /// Sealed bytes under keys. Stores know nothing of what is in them. Every store passes the contract suite.
 #[async_trait]
 pub trait ObjectStore: Debug + Send + Sync + 'static {
+    /// Makes what objects are put into (a folder), where that is missing. Only for a store that is to hold nothing yet:
+    /// one that objects were put into and that is not there must come back, and is never begun anew by anything else.
+    async fn prepare(&self) -> Result<(), StoreError>;
+
     /// Stores `body` whole, replacing what was there, and returns its length. The object is durable when this returns.
     /// On an error, on an error of the body, and when the future is dropped, nothing of it is ever visible.
     async fn put(&self, key: &ObjectKey, body: ByteStream) -> Result<u64, StoreError>;

@@ -17,6 +17,7 @@ fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("identity.txt");
     let recipients = generate_identity_file(&path).unwrap();
+    std::fs::create_dir(folder.path().join("vault")).unwrap();
     let store = open_store(&format!("file:{}", folder.path().join("vault").display())).unwrap();
     let vault = Vault::new(store, recipients, Some(Identities::from_file(&path).unwrap()));
     Fixture { folder, vault, key: "recordings/a/b.wav.age".parse().unwrap() }

@@ -1,0 +1,39 @@
+//! Whether the store is the one that holds our recordings, before it is written to.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use catalog::{Catalog, CatalogError, ListFilter, RecordingRow, Status};
+use futures::StreamExt;
+use vault::ObjectStore;
+
+use crate::config::Config;
+use crate::wiring;
+
+/// The store, ready to be filled: made, where it is missing. Not where the catalog knows of recordings that it should
+/// hold: then it is merely away, and one begun in its place would hide that.
+pub(crate) async fn ready(config: &Config, catalog: &Catalog) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    let store = wiring::store(config)?;
+    if has_archived(catalog).await.context("DATABASE_URL")? {
+        let object = store.list("recordings/").next().await.transpose().context("RECORDINGS_BUCKET")?;
+        object.with_context(|| {
+            let bucket = &config.recordings_bucket;
+            format!(
+                "RECORDINGS_BUCKET: {bucket} is empty and the catalog knows of recordings in it: is its disk mounted?"
+            )
+        })?;
+    }
+    store.prepare().await.context("RECORDINGS_BUCKET")?;
+    Ok(store)
+}
+
+/// Audio goes by the date of its start: where the newest is gone, all is.
+async fn has_archived(catalog: &Catalog) -> Result<bool, CatalogError> {
+    for status in [Status::Archived, Status::Transcribed, Status::Failed] {
+        let newest = ListFilter { status: Some(status), limit: 1, ..ListFilter::default() };
+        if catalog.list(&newest).await?.iter().any(RecordingRow::is_archived) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

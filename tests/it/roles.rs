@@ -1,0 +1,99 @@
+//! The parts of the fleet as processes of their own, over the same files.
+
+use simulator::Faults;
+
+use crate::fleet::{Fleet, Running, call, until};
+use crate::whole::assert_whole;
+
+const CALLS: u64 = 12;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ingest_and_a_worker_for_each_stage_share_queue_and_catalog() {
+    let fleet = Fleet::new().await;
+    let _parts = ["archive", "transcribe"].map(|stage| fleet.start(&["worker", "--stages", stage]));
+    let _ingest = fleet.start(&["ingest"]);
+    fleet.ready().await;
+    for index in 0..CALLS {
+        fleet.place(call(index)).await;
+    }
+    fleet.settled(CALLS as usize, &["transcribed"]).await;
+    fleet.idle().await;
+    assert_whole(&fleet);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_start_at_once_over_nothing_share_one_key() {
+    let fleet = Fleet::new().await;
+    let parts = [(); 4].map(|()| fleet.start(&["worker"]));
+    until("all of them work", async || fleet.log().matches(" working ").count() == parts.len()).await;
+    assert_eq!(fleet.log().matches("made the vault's key").count(), 1);
+    assert_eq!(parts.map(Running::stop), [Some(0); 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_of_all_stages_do_nothing_twice() {
+    let fleet = Fleet::new().await;
+    let _workers = [(); 2].map(|()| fleet.start(&["worker"]));
+    let _ingest = fleet.start(&["ingest"]);
+    fleet.ready().await;
+    for index in 0..CALLS {
+        fleet.place(call(index)).await;
+    }
+    fleet.settled(CALLS as usize, &["transcribed"]).await;
+    fleet.idle().await;
+    assert_whole(&fleet);
+    let counters = fleet.twilio.counters();
+    assert_eq!((counters.requests_to("media"), counters.requests_to("deepgram")), (CALLS, CALLS));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn worker_that_holds_only_recipients_archives_what_it_cannot_read() {
+    let mut fleet = Fleet::new().await;
+    let identity = fleet.path("offline/identity.txt").display().to_string();
+    let made = fleet.json(&["keys", "generate", "--output", &identity]).remove(0);
+    fleet.set("ENCRYPTION_RECIPIENTS", made["recipient"].as_str().unwrap());
+    let _parts = (fleet.start(&["worker", "--stages", "archive"]), fleet.start(&["ingest"]));
+    fleet.ready().await;
+    let sid = fleet.place(call(0)).await;
+    fleet.settled(1, &["archived"]).await;
+    let said = fleet.refused(1, &["recordings", "audio", &sid]).await;
+    assert!(said.contains("ENCRYPTION_IDENTITY_FILE"), "{said}");
+    assert!(!fleet.path("identity.txt").exists(), "no key of its own is made");
+
+    fleet.set("ENCRYPTION_IDENTITY_FILE", identity);
+    let _reader = fleet.start(&["worker", "--stages", "transcribe"]);
+    fleet.settled(1, &["transcribed"]).await;
+    assert_whole(&fleet);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_lets_work_under_way_finish() {
+    let fleet = Fleet::new().await;
+    fleet.twilio.set_faults(Faults { transcriber_delay_ms: 1500, ..Faults::default() });
+    let parts = [fleet.start(&["worker"]), fleet.start(&["ingest"])];
+    fleet.ready().await;
+    fleet.place(call(0)).await;
+    until("it is being transcribed", async || fleet.twilio.counters().requests_to("deepgram") == 1).await;
+    for part in parts {
+        assert_eq!(part.stop(), Some(0));
+    }
+    fleet.settled(1, &["transcribed"]).await;
+    assert_whole(&fleet);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_hands_back_what_does_not_finish_in_time_and_charges_nothing() {
+    let mut fleet = Fleet::new().await;
+    fleet.set("WORKER_DRAIN_SECS", "0");
+    fleet.twilio.set_faults(Faults { transcriber_delay_ms: 600_000, ..Faults::default() });
+    let serving = fleet.serve(true).await;
+    fleet.place(call(0)).await;
+    until("it is being transcribed", async || fleet.twilio.counters().requests_to("deepgram") == 1).await;
+    assert_eq!(serving.stop(), Some(0));
+    assert_eq!((fleet.queued("in_flight"), fleet.queued("ready")), (0, 1));
+    fleet.twilio.set_faults(Faults::default());
+    let _serving = fleet.serve(true).await;
+    fleet.settled(1, &["transcribed"]).await;
+    assert_whole(&fleet);
+    assert!(!fleet.log().contains("delivery.attempt=2"));
+}
