@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::process::Fleet;
+use crate::fleet::Fleet;
 use crate::report::Report;
 
 const RESIDENT_MIB: f64 = 40.0;
@@ -12,7 +12,7 @@ const LASTS: Duration = Duration::from_secs(25);
 
 /// A `serve` with all its stages on a new folder, left alone.
 pub(crate) async fn measure(folder: &Path, report: &mut Report) -> anyhow::Result<()> {
-    report.section(&format!("`callvault serve`, idle for {} s", LASTS.as_secs()));
+    report.section(&format!("callvault serve: idle for {} s on a new folder", LASTS.as_secs()));
     let mut fleet = Fleet::start(folder, "serve", &[]).await?;
     let before = fleet.cpu_secs()?;
     tokio::time::sleep(LASTS).await;

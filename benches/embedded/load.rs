@@ -1,4 +1,4 @@
-//! The load: signed callbacks over kept connections, and how long each answer took.
+//! The load: callbacks over kept connections, and how long each answer took.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::callbacks;
+use crate::callbacks::Callbacks;
 
 /// Twilio's longest wait for an answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
@@ -22,11 +22,11 @@ const ANSWER_BYTES_MOST: usize = 4096;
 pub(crate) enum Pace {
     /// On a timetable, whatever became of those before.
     PerSecond(u32),
-    /// As soon as the one before on its connection was answered.
+    /// When the one before on its connection was answered.
     AsAnswered,
 }
 
-/// What is sent: for how long, and over how many connections.
+/// How much is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) pace: Pace,
@@ -36,65 +36,83 @@ pub(crate) struct Load {
 
 /// What came back.
 pub(crate) struct Answers {
-    /// From the moment each callback should have left to the end of its answer, sorted: a callback that had to wait for
-    /// a free connection has waited.
+    /// From the moment each callback was to leave to the end of its answer, sorted. A callback that had to wait for a
+    /// free connection has waited: what is slow is not sent less.
     pub(crate) latencies: Vec<Duration>,
     pub(crate) per_second: f64,
 }
 
-/// Sends the callbacks from `first` on, each answered with 200 or the run fails. The next free number is left in `first`.
-pub(crate) async fn send(load: Load, address: SocketAddr, first: &mut u64) -> anyhow::Result<Answers> {
-    let began = Instant::now();
-    let run = Arc::new(Run { load, address, began, first: *first, taken: AtomicU64::new(0) });
-    let mut connections = JoinSet::new();
-    for _ in 0..load.connections {
-        let run = Arc::clone(&run);
-        connections.spawn(async move { run.connection().await });
-    }
-    let mut latencies = Vec::new();
-    while let Some(ended) = connections.join_next().await {
-        latencies.extend(ended??);
-    }
-    let per_second = latencies.len() as f64 / began.elapsed().as_secs_f64();
-    *first += latencies.len() as u64;
-    latencies.sort_unstable();
-    Ok(Answers { latencies, per_second })
-}
-
-struct Run {
-    load: Load,
+/// Who sends to whom, and what was sent so far.
+pub(crate) struct Sender {
+    callbacks: Callbacks,
     address: SocketAddr,
-    began: Instant,
-    first: u64,
-    taken: AtomicU64,
+    sent: AtomicU64,
 }
 
-impl Run {
-    async fn connection(&self) -> anyhow::Result<Vec<Duration>> {
+impl Sender {
+    pub(crate) fn new(callbacks: Callbacks, address: SocketAddr) -> Arc<Sender> {
+        Arc::new(Sender { callbacks, address, sent: AtomicU64::new(0) })
+    }
+
+    /// Callbacks answered in all runs.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Sends for as long as `load` lasts. Fails at the first callback that is not answered with 200.
+    pub(crate) async fn run(self: &Arc<Self>, load: Load) -> anyhow::Result<Answers> {
+        let began = Instant::now();
+        let timetable = Arc::new(Timetable { load, began, taken: AtomicU64::new(0) });
+        let mut connections = JoinSet::new();
+        for _ in 0..load.connections {
+            let (sender, timetable) = (Arc::clone(self), Arc::clone(&timetable));
+            connections.spawn(async move { sender.connection(&timetable).await });
+        }
+        let mut latencies = Vec::new();
+        while let Some(ended) = connections.join_next().await {
+            latencies.extend(ended??);
+        }
+        let per_second = latencies.len() as f64 / began.elapsed().as_secs_f64();
+        latencies.sort_unstable();
+        Ok(Answers { latencies, per_second })
+    }
+
+    async fn connection(&self, timetable: &Timetable) -> anyhow::Result<Vec<Duration>> {
         let mut stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let mut latencies = Vec::new();
-        while let Some((number, leaves)) = self.next_turn() {
-            sleep_until(leaves).await;
-            stream.write_all(&callbacks::request(self.first + number)).await?;
-            timeout(ANSWER_PATIENCE, answer(&mut stream)).await.context("no answer in Twilio's patience")??;
+        while let Some(planned) = timetable.next() {
+            let request = self.callbacks.request(self.sent.fetch_add(1, Ordering::Relaxed));
+            if let Some(planned) = planned {
+                sleep_until(planned).await;
+            }
+            let leaves = planned.unwrap_or_else(Instant::now);
+            stream.write_all(&request).await?;
+            timeout(ANSWER_PATIENCE, answer(&mut stream)).await.context("no answer within Twilio's patience")??;
             latencies.push(leaves.elapsed());
         }
         Ok(latencies)
     }
+}
 
-    /// The next callback's number and when it leaves; none once the load has lasted.
-    fn next_turn(&self) -> Option<(u64, Instant)> {
+struct Timetable {
+    load: Load,
+    began: Instant,
+    taken: AtomicU64,
+}
+
+impl Timetable {
+    /// When the next callback leaves: at once where it says nothing. `None` once the load has lasted.
+    fn next(&self) -> Option<Option<Instant>> {
         let end = self.began + self.load.lasts;
-        let leaves = match self.load.pace {
-            Pace::AsAnswered => Instant::now(),
+        match self.load.pace {
+            Pace::AsAnswered => (Instant::now() < end).then_some(None),
             Pace::PerSecond(rate) => {
                 let number = self.taken.fetch_add(1, Ordering::Relaxed);
-                let leaves = self.began + Duration::from_secs(1).mul_f64(number as f64 / f64::from(rate));
-                return (leaves < end).then_some((number, leaves));
+                let planned = self.began + Duration::from_secs_f64(number as f64 / f64::from(rate));
+                (planned < end).then_some(Some(planned))
             }
-        };
-        (leaves < end).then(|| (self.taken.fetch_add(1, Ordering::Relaxed), leaves))
+        }
     }
 }
 

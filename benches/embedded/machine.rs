@@ -19,12 +19,14 @@ pub(crate) fn describe(folder: &Path) -> anyhow::Result<String> {
     let memory = proc_field("/proc/meminfo", "MemTotal").unwrap_or_default();
     let memory_gib = memory.trim_end_matches(" kB").parse::<f64>().unwrap_or_default() / (1024.0 * 1024.0);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     Ok(format!(
-        "callvault {}, commit {}\n{cores} cores ({model}), {memory_gib:.1} GiB of memory, Linux {}\n{}",
+        "callvault {}, commit {}\n{cores} cores ({model}), {memory_gib:.1} GiB of memory, Linux {}\n{}\nload before: {}",
         env!("CARGO_PKG_VERSION"),
         commit(),
         kernel.trim(),
         fsync(folder)?,
+        load.split_whitespace().next().unwrap_or("unknown"),
     ))
 }
 

@@ -1,16 +1,16 @@
 //! `make bench`: how fast and how big `callvault` is on embedded engines, against what it is meant to be.
 //!
 //! The release binary runs as its own process on a throw-away folder and is measured from outside; the load, and the
-//! simulated Twilio, are this process on the same cores. It prints and asserts nothing. Arguments choose among
-//! `ingest`, `archive` and `idle`.
+//! simulated Twilio, are this process on the same cores. It prints and asserts nothing of time. Arguments choose among
+//! `idle`, `ingest`, `serve` and `large`.
 
-mod archive;
 mod callbacks;
+mod fleet;
 mod idle;
 mod ingest;
+mod large;
 mod load;
 mod machine;
-mod process;
 mod report;
 mod spread;
 
@@ -42,8 +42,11 @@ async fn measure() -> anyhow::Result<()> {
     if is_wanted("ingest") {
         ingest::measure(folder, &mut report).await?;
     }
-    if is_wanted("archive") {
-        archive::measure(folder, &mut report).await?;
+    if is_wanted("serve") {
+        ingest::measure_in_serve(folder, &mut report).await?;
+    }
+    if is_wanted("large") {
+        large::measure(folder, &mut report).await?;
     }
     Ok(())
 }

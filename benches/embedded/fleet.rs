@@ -1,4 +1,4 @@
-//! `callvault` as a process of its own: started, waited for, measured, ended.
+//! `callvault` as a process of its own, with a simulated Twilio: started, waited for, measured, ended.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -10,9 +10,10 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use simulator::{Simulator, SimulatorConfig};
 
+use crate::callbacks::Callbacks;
 use crate::machine::proc_field;
 
-pub(crate) const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub(crate) const TOKEN: &str = "bench-token";
 /// The URL the simulated Twilio is set to and signs.
 pub(crate) const CALLBACK_URL: &str = "https://voice.example.com/webhooks/recording";
@@ -33,11 +34,7 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Starts `callvault` with this subcommand in a new folder under `folder`, and waits until it is ready. Settings
     /// are the defaults but for addresses, places and `more`.
-    pub(crate) async fn start(
-        folder: &Path,
-        subcommand: &str,
-        more: &[(&'static str, &str)],
-    ) -> anyhow::Result<Fleet> {
+    pub(crate) async fn start(folder: &Path, subcommand: &str, more: &[(&'static str, &str)]) -> anyhow::Result<Fleet> {
         let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(folder)?;
         // Free a moment ago: Twilio has to know the address before callvault is there.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
@@ -66,6 +63,12 @@ impl Fleet {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
+    }
+
+    /// Callbacks of recordings made now.
+    #[expect(clippy::disallowed_methods, reason = "as a process with the system's clock sees it")]
+    pub(crate) fn callbacks(&self) -> Callbacks {
+        Callbacks { twilio: self.twilio.clone(), started_at: chrono::Utc::now() }
     }
 
     /// Fails where the process has ended, with its last words.
