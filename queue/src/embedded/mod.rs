@@ -34,7 +34,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(crate) struct Embedded {
     readers: SqlitePool,
     writer: mpsc::Sender<Request>,
-    published: Arc<Notify>,
+    /// One a stage: who waits for one stage is not woken by what is published for another.
+    published: [Notify; Stage::ALL.len()],
     file: Arc<str>,
     options: Options,
 }
@@ -52,7 +53,7 @@ impl Embedded {
         let readers = schema::connect(path, 2).await.map_err(wrong)?;
         let (writer, requests) = mpsc::channel(WAITING_MOST);
         tokio::spawn(writer::run(writing, requests, Arc::clone(&file)));
-        Ok(Embedded { readers, writer, published: Arc::default(), file, options })
+        Ok(Embedded { readers, writer, published: Default::default(), file, options })
     }
 
     async fn write(&self, work: Work) -> Result<Worked, QueueError> {
@@ -61,6 +62,10 @@ impl Embedded {
         sent.map_err(|_| QueueError::Overloaded)?;
         // The writer answers everything it took, unless this process is ending.
         answered.await.unwrap_or(Err(QueueError::Overloaded))
+    }
+
+    fn published(&self, stage: Stage) -> &Notify {
+        &self.published[stage as usize]
     }
 
     fn clock(&self) -> &Clock {
@@ -99,7 +104,7 @@ impl Queue for Embedded {
         let body = String::from_utf8_lossy(&job.encode()).into_owned();
         self.write(Work::Publish(writer::New { stage: job.stage(), body, published_at_ms: now_ms, visible_at_ms }))
             .await?;
-        self.published.notify_waiters();
+        self.published(job.stage()).notify_waiters();
         Ok(())
     }
 
@@ -107,7 +112,7 @@ impl Queue for Embedded {
         let deadline = Instant::now() + wait;
         loop {
             // Registered before looking: what is published in between still wakes this receiver.
-            let published = self.published.notified();
+            let published = self.published(lane.stage).notified();
             if self.has_visible(lane).await? {
                 let work = Work::Receive {
                     lane,
@@ -136,9 +141,7 @@ impl Queue for Embedded {
 
     async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError> {
         let work = Work::Settle { receipt: delivery.receipt, settlement, now_ms: self.clock().now_ms() };
-        self.write(work).await?;
-        self.published.notify_waiters();
-        Ok(())
+        self.write(work).await.map(|_| ())
     }
 
     async fn depth(&self, stage: Stage) -> Result<Depth, QueueError> {
