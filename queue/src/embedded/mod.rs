@@ -36,7 +36,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(crate) struct Embedded {
     readers: SqlitePool,
     writer: mpsc::Sender<Request>,
-    published: Arc<Notify>,
+    /// One a stage: who waits for one stage is not woken by what is published for another.
+    published: [Notify; Stage::ALL.len()],
     file: Arc<str>,
     options: Options,
 }
@@ -60,7 +61,7 @@ impl Embedded {
         let place = Place::of(Arc::clone(&file)).map_err(|error| wrong(sqlx::Error::Io(error)))?;
         let (writer, requests) = mpsc::channel(WAITING_MOST);
         tokio::spawn(writer::run(writing, requests, place));
-        Ok(Embedded { readers, writer, published: Arc::default(), file, options })
+        Ok(Embedded { readers, writer, published: Default::default(), file, options })
     }
 
     async fn write(&self, work: Work) -> Result<Worked, QueueError> {
@@ -69,6 +70,10 @@ impl Embedded {
         sent.map_err(|_| QueueError::Overloaded)?;
         // The writer answers everything it took, unless this process is ending.
         answered.await.unwrap_or(Err(QueueError::Overloaded))
+    }
+
+    fn published(&self, stage: Stage) -> &Notify {
+        &self.published[stage as usize]
     }
 
     fn clock(&self) -> &Clock {
@@ -112,7 +117,7 @@ impl Queue for Embedded {
             trace_parent: TraceParent::current().map(|parent| parent.to_string()),
         };
         self.write(Work::Publish(new)).await?;
-        self.published.notify_waiters();
+        self.published(job.stage()).notify_waiters();
         Ok(())
     }
 
@@ -120,7 +125,7 @@ impl Queue for Embedded {
         let deadline = Instant::now() + wait;
         loop {
             // Registered before looking: what is published in between still wakes this receiver.
-            let published = self.published.notified();
+            let published = self.published(lane.stage).notified();
             if self.has_visible(lane).await? {
                 let work = Work::Receive {
                     lane,
@@ -149,9 +154,7 @@ impl Queue for Embedded {
 
     async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError> {
         let work = Work::Settle { receipt: delivery.receipt, settlement, now_ms: self.clock().now_ms() };
-        self.write(work).await?;
-        self.published.notify_waiters();
-        Ok(())
+        self.write(work).await.map(|_| ())
     }
 
     async fn depth(&self, stage: Stage) -> Result<Depth, QueueError> {
