@@ -12,7 +12,7 @@ use queue::Clock;
 use reqwest::header::DATE;
 use serde::Serialize;
 use twilio::{TwilioError, TwilioErrorKind};
-use vault::Vault;
+use vault::{ObjectStore, Vault};
 
 use crate::config::{Config, Provider, Twilio};
 use crate::output::Output;
@@ -120,17 +120,23 @@ async fn catalog(config: Arc<Config>) -> anyhow::Result<String> {
 }
 
 async fn store(config: Arc<Config>) -> anyhow::Result<String> {
-    let store = match wiring::catalog(&config).await {
-        Ok(catalog) => crate::store::ready(&config, &catalog).await?,
-        // That the catalog is away is its own finding.
-        Err(_) => wiring::store(&config)?,
-    };
-    store.check().await.context("RECORDINGS_BUCKET")?;
+    prepared_store(&config).await?.check().await.context("RECORDINGS_BUCKET")?;
     Ok(format!("{} can be written, read and deleted from", masked(&config.recordings_bucket)))
 }
 
+/// The store as a worker would begin with it.
+async fn prepared_store(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    match wiring::catalog(config).await {
+        Ok(catalog) => crate::store::ready(config, &catalog).await,
+        // That the catalog is away is its own finding.
+        Err(_) => wiring::store(config),
+    }
+}
+
 async fn keys(config: Arc<Config>) -> anyhow::Result<String> {
-    let vault = wiring::vault(&config).await?;
+    // That the store is away is its own finding.
+    let store = prepared_store(&config).await.or_else(|_| wiring::store(&config))?;
+    let vault = wiring::vault_over(&config, store).await?;
     let needs_identity = !matches!(config.transcription.provider, Provider::None) || config.delivery.is_some();
     ensure!(
         vault.can_open() || !needs_identity,
@@ -146,8 +152,8 @@ async fn keys(config: Arc<Config>) -> anyhow::Result<String> {
 
 /// The first recording at hand, if there is one: its key may have been replaced by another.
 async fn open_one(vault: &Vault) -> anyhow::Result<()> {
-    let Some(object) = vault.store().list("recordings/").next().await else { return Ok(()) };
-    let key = object.context("RECORDINGS_BUCKET")?.key;
+    let Some(Ok(object)) = vault.store().list("recordings/").next().await else { return Ok(()) };
+    let key = object.key;
     let opening = async { vault.open_range(&key, 0..1).await?.try_next().await.map_err(anyhow::Error::from) };
     opening.await.map(drop).with_context(|| format!("{key} is stored and cannot be opened"))
 }

@@ -59,7 +59,7 @@ pub(crate) async fn vault(config: &Config) -> anyhow::Result<Vault> {
 }
 
 /// The vault over `store`. One in a folder makes its key on first use.
-async fn vault_over(config: &Config, store: Arc<dyn ObjectStore>) -> anyhow::Result<Vault> {
+pub(crate) async fn vault_over(config: &Config, store: Arc<dyn ObjectStore>) -> anyhow::Result<Vault> {
     let identities = match &config.encryption_identity_file {
         Some(path) => Some(identities(path)?),
         None => None,

@@ -1,8 +1,5 @@
 //! The vault's disk is full.
 
-use std::fs::{self, File};
-use std::time::Duration;
-
 use simulator::{CallPlan, MediaPlan};
 
 use crate::fleet::{Fleet, call, until};
@@ -26,24 +23,4 @@ async fn recording_that_does_not_fit_is_retried_and_nothing_half_written_is_visi
     let _serving = fleet.serve(true).await;
     fleet.settled(2, &["transcribed"]).await;
     assert_whole(&fleet);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_process_left_half_written_is_swept_once_it_is_old() {
-    let fleet = Fleet::new().await;
-    fleet.serve(true).await.kill();
-    let unfinished = fleet.path("vault/.unfinished");
-    fs::create_dir_all(&unfinished).unwrap();
-    let fresh = File::create(unfinished.join("fresh")).unwrap();
-    let old = File::create(unfinished.join("old")).unwrap();
-    old.set_modified(fresh.metadata().unwrap().modified().unwrap() - Duration::from_secs(2 * 3600)).unwrap();
-    for role in ["serve", "worker"] {
-        let _part = fleet.start(&[role]);
-        until("the old one is swept", async || !unfinished.join("old").exists()).await;
-        assert!(unfinished.join("fresh").exists(), "another process may be at it");
-        File::create(unfinished.join("old"))
-            .unwrap()
-            .set_modified(old.metadata().unwrap().modified().unwrap())
-            .unwrap();
-    }
 }
