@@ -71,7 +71,9 @@ impl StoreError {
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
         match self.kind {
-            StoreErrorKind::Full | StoreErrorKind::Denied | StoreErrorKind::NoStore | StoreErrorKind::Unavailable => true,
+            StoreErrorKind::Full | StoreErrorKind::Denied | StoreErrorKind::NoStore | StoreErrorKind::Unavailable => {
+                true
+            }
             StoreErrorKind::NotFound | StoreErrorKind::Source | StoreErrorKind::Unsupported => false,
         }
     }

@@ -76,7 +76,8 @@ impl Bucket {
         bytes: i64,
         modified_at: Option<&S3DateTime>,
     ) -> Result<ObjectMeta, StoreError> {
-        let modified_at = modified_at.and_then(|time| DateTime::<Utc>::from_timestamp(time.secs(), time.subsec_nanos()));
+        let modified_at =
+            modified_at.and_then(|time| DateTime::<Utc>::from_timestamp(time.secs(), time.subsec_nanos()));
         let (Ok(bytes), Some(modified_at)) = (u64::try_from(bytes), modified_at) else {
             let problem = format!("{key}: {} tells neither its length nor its time", self.place);
             return Err(StoreError::new(StoreErrorKind::Unsupported, problem));

@@ -166,7 +166,9 @@ mod tests {
 
     #[test]
     fn url_without_a_bucket_or_with_a_prefix_that_leads_elsewhere_is_refused() {
-        for location in ["", "//", "///prefix", "calls", "//calls/../other", "//calls//a", "//calls?region=x", "//ca lls"] {
+        for location in
+            ["", "//", "///prefix", "calls", "//calls/../other", "//calls//a", "//calls?region=x", "//ca lls"]
+        {
             assert!(bucket_and_prefix(location).is_err(), "{location}");
         }
     }

@@ -40,7 +40,8 @@ async fn delete_versions(bucket: &Bucket, key: &ObjectKey) -> Result<(), StoreEr
         for marker in &versions.delete_markers {
             delete_one(bucket, key, Some(marker)).await?;
         }
-        let problem = format!("{error}; or Object Lock (a retention period, a legal hold) still covers version {object}");
+        let problem =
+            format!("{error}; or Object Lock (a retention period, a legal hold) still covers version {object}");
         return Err(StoreError::new(StoreErrorKind::Denied, problem));
     }
     for marker in &versions.delete_markers {

@@ -55,7 +55,12 @@ impl Bucket {
                 (StoreErrorKind::NoStore, problem)
             }
             (
-                "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired",
+                "InvalidAccessKeyId"
+                | "SignatureDoesNotMatch"
+                | "NotSignedUp"
+                | "ExpiredToken"
+                | "InvalidToken"
+                | "TokenRefreshRequired",
                 _,
             ) => {
                 let problem = format!("{place} does not accept the AWS credentials: they are wrong or have run out");
@@ -66,7 +71,8 @@ impl Bucket {
                 (StoreErrorKind::Denied, problem.to_owned())
             }
             (code, _) if code.starts_with("KMS.") => {
-                let problem = "the KMS key cannot be used: see S3_SSE_KMS_KEY_ID and the rights kms:GenerateDataKey, kms:Decrypt";
+                let problem =
+                    "the KMS key cannot be used: see S3_SSE_KMS_KEY_ID and the rights kms:GenerateDataKey, kms:Decrypt";
                 (StoreErrorKind::Denied, problem.to_owned())
             }
             ("QuotaExceeded" | "XMinioStorageFull" | "StorageFull", _) | (_, 507) => {

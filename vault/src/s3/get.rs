@@ -66,9 +66,13 @@ async fn request(
     };
     let is_ranged = range.is_some();
     let request = bucket.client.get_object().bucket(&*bucket.name).key(bucket.path(key));
-    match request.set_range(range).set_if_match(e_tag).send().await {
+    match request.set_range(range).set_if_match(e_tag.clone()).send().await {
         Ok(got) => {
             bucket.saw();
+            // Not every server heeds If-Match.
+            if e_tag.is_some() && got.e_tag != e_tag {
+                return Err(replaced(key));
+            }
             let is_there = |range: &str| range.starts_with(&format!("bytes {start}-"));
             if is_ranged && !got.content_range().is_some_and(is_there) {
                 let problem = format!("{key}: {} answers a range with something else", bucket.place);
@@ -77,15 +81,17 @@ async fn request(
             Ok(Some(got))
         }
         Err(error) if status(&error) == Some(416) => Ok(None),
-        Err(error) if status(&error) == Some(412) => {
-            Err(StoreError::new(StoreErrorKind::Unavailable, format!("{key} was replaced while it was read")))
-        }
+        Err(error) if status(&error) == Some(412) => Err(replaced(key)),
         Err(error) if status(&error) == Some(404) && code(&error) != Some("NoSuchBucket") => {
             bucket.must_be_there().await?;
             Err(StoreError::not_found(key))
         }
         Err(error) => Err(bucket.failed(key, "s3:GetObject", error)),
     }
+}
+
+fn replaced(key: &ObjectKey) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, format!("{key} was replaced while it was read"))
 }
 
 impl Reading {
