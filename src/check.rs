@@ -73,7 +73,7 @@ async fn catalog(config: &Config) -> anyhow::Result<String> {
 }
 
 async fn store(config: &Config) -> anyhow::Result<String> {
-    vault::open_store(&config.recordings_bucket)?.check().await?;
+    wiring::store(config).await?.check().await?;
     Ok(format!("{} can be written, read and deleted from", config.recordings_bucket))
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) queue_lease: Duration,
     pub(crate) database_url: String,
     pub(crate) recordings_bucket: String,
+    pub(crate) s3_encryption: vault::S3Encryption,
     pub(crate) encryption_recipients: Option<vault::Recipients>,
     pub(crate) encryption_identity_file: Option<PathBuf>,
     pub(crate) recordings_format: MediaFormat,
@@ -105,6 +106,7 @@ impl Config {
             queue_lease: seconds(&values, "queue_lease_secs", 1, 43_200)?,
             database_url: text(&values, "database_url")?,
             recordings_bucket: text(&values, "recordings_bucket")?,
+            s3_encryption: s3_encryption(&values)?,
             encryption_recipients: recipients(&values)?,
             encryption_identity_file: values.path("encryption_identity_file"),
             recordings_format: values.parsed("recordings_format", "wav or mp3")?.unwrap_or_default(),
@@ -214,6 +216,18 @@ fn listen_addr(values: &Values) -> Result<SocketAddr> {
     }
     let address = values.parsed("listen_addr", "an address like 0.0.0.0:3000")?;
     address.ok_or_else(|| SettingsError::required("listen_addr"))
+}
+
+fn s3_encryption(values: &Values) -> Result<vault::S3Encryption> {
+    let (sse, key) = (values.text("s3_sse").unwrap_or("none"), "s3_sse_kms_key_id");
+    let key_id = values.text(key).map(str::to_owned);
+    match (sse, key_id) {
+        ("aws:kms", key_id) => Ok(vault::S3Encryption::Kms { key_id }),
+        ("none" | "AES256", Some(_)) => Err(SettingsError::new(key, format!("is for S3_SSE=aws:kms, not for {sse}"))),
+        ("none", None) => Ok(vault::S3Encryption::BucketDefault),
+        ("AES256", None) => Ok(vault::S3Encryption::Aes256),
+        (other, _) => Err(SettingsError::new("s3_sse", format!("{other:?} is not one of none, AES256, aws:kms"))),
+    }
 }
 
 fn recipients(values: &Values) -> Result<Option<vault::Recipients>> {

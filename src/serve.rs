@@ -11,10 +11,15 @@ use futures::future::BoxFuture;
 use queue::{Clock, Queue, Stage};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use vault::ObjectStore;
 use workers::{Dispatcher, ReconcileWindow};
 
 use crate::config::Config;
 use crate::{ingest_role, telemetry, wiring};
+
+/// No put takes a day: what is older belongs to a process that died.
+const UNFINISHED_AFTER: Duration = Duration::from_secs(86_400);
+const UNFINISHED_EVERY: Duration = Duration::from_secs(6 * 3600);
 
 pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let listener = ingest_role::listen(config).await?;
@@ -29,6 +34,7 @@ pub(crate) async fn serve(config: &Config, listener: TcpListener, shutdown: Canc
     let queue = wiring::queue(config).await?;
     let catalog = wiring::catalog(config).await?;
     let dispatcher = dispatcher(config, &queue, &catalog).await?;
+    let store = Arc::clone(dispatcher.stages.archive.vault.store());
     let ingest = ingest_role::service(config, &queue, &metrics, listener, shutdown.clone())?;
     tracing::info!(
         public_url = config.public_base_url()?.as_str(),
@@ -37,9 +43,10 @@ pub(crate) async fn serve(config: &Config, listener: TcpListener, shutdown: Canc
         "serving"
     );
     let watched = Some((catalog.clone(), config.policy, config.schedules.retention_every));
-    let (_, _, _, served) = tokio::join!(
+    let (_, _, _, _, served) = tokio::join!(
         dispatcher.run(&Stage::ALL, shutdown.clone()),
         schedules(config, &queue, &catalog, shutdown.clone()),
+        sweep_store(&store, &shutdown),
         telemetry::watch(metrics, Arc::clone(&queue), watched, shutdown.clone()),
         ingest,
     );
@@ -88,6 +95,18 @@ async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, s
         every("retention", config.schedules.retention_every, &shutdown, retention),
         every("reconcile", config.schedules.reconcile_every, &shutdown, reconcile),
     );
+}
+
+/// Clears away, now and then, what puts that never ended have left in the store.
+pub(crate) async fn sweep_store(store: &Arc<dyn ObjectStore>, shutdown: &CancellationToken) {
+    let sweep = || -> BoxFuture<'_, anyhow::Result<()>> {
+        Box::pin(async {
+            let swept = store.sweep_unfinished(UNFINISHED_AFTER).await?;
+            tracing::info!(swept, "sweep of unfinished objects");
+            Ok(())
+        })
+    };
+    every("unfinished objects", UNFINISHED_EVERY, shutdown, sweep).await;
 }
 
 /// Runs `sweep` now and then each `period` until `shutdown`, which also breaks off a sweep under way: it is safe to.
