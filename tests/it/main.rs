@@ -1,4 +1,4 @@
-//! End-to-end tests of the `callvault` command: real processes on embedded engines, against the simulator.
+//! End-to-end tests of the `callvault` command: real processes on embedded engines and on S3, against the simulator.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod demo;
@@ -6,3 +6,4 @@ mod fleet;
 mod kills;
 mod operators;
 mod s3;
+mod unfinished;

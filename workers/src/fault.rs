@@ -109,3 +109,22 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use vault::{S3Options, open_store};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn store_without_rights_or_bucket_costs_no_attempt() {
+        for (kind, is_waited_for) in
+            [(StoreErrorKind::Denied, true), (StoreErrorKind::NoStore, true), (StoreErrorKind::Unavailable, false)]
+        {
+            let mut error = open_store("no store", S3Options::default()).await.unwrap_err();
+            error.kind = kind;
+            let fault = Fault::from(VaultError::Store(error));
+            assert_eq!(matches!(fault, Fault::Unauthorized(_)), is_waited_for, "{fault:?}");
+        }
+    }
+}

@@ -79,36 +79,33 @@ pub(super) async fn connect(location: &str, options: S3Options) -> Result<Bucket
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
     if let Some(server) = &options.server {
         let secret = server.secret_access_key.expose_secret();
-        loader = loader
-            .endpoint_url(&server.endpoint_url)
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new(&server.access_key_id, secret, None, None, "settings"));
-    } else if let Some(region) = region_beside_an_endpoint() {
-        loader = loader.region(region);
+        loader = loader.credentials_provider(Credentials::new(&server.access_key_id, secret, None, None, "settings"));
+    }
+    if options.server.is_some() || has_endpoint_alone() {
+        loader = loader.region(Region::from_static("us-east-1"));
     }
     let loaded = loader.load().await;
-    let endpoint = std::env::var("AWS_ENDPOINT_URL_S3").ok().filter(|url| options.server.is_none() && !url.is_empty());
-    let endpoint = endpoint.or_else(|| loaded.endpoint_url().map(str::to_owned));
+    let endpoint = match &options.server {
+        Some(server) => Some(server.endpoint_url.clone()),
+        None => variable("AWS_ENDPOINT_URL_S3").or_else(|| loaded.endpoint_url().map(str::to_owned)),
+    };
+    let endpoint = endpoint.filter(|url| !url.is_empty());
     let Some(region) = loaded.region().map(ToString::to_string) else {
         return Err(StoreError::new(StoreErrorKind::Unsupported, "no AWS region is named: set AWS_REGION"));
     };
-    let config = aws_sdk_s3::config::Builder::from(&loaded)
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+    let mut config = Builder::from(&loaded)
         // Few servers but Amazon's have a host name for each bucket.
         .force_path_style(endpoint.is_some())
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(ATTEMPTS)
-                .with_initial_backoff(BACKOFF_FIRST)
-                .with_max_backoff(BACKOFF_MOST),
-        )
+        .retry_config(retries.with_initial_backoff(BACKOFF_FIRST).with_max_backoff(BACKOFF_MOST))
         .timeout_config(timeouts(options.answer_timeout))
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build())
         // Every read is authenticated by the seal, ranges too, and some servers tell a checksum of something else.
-        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-        .build();
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    config.set_endpoint_url(endpoint.clone());
     let sends_checksums = loaded.request_checksum_calculation() != Some(RequestChecksumCalculation::WhenRequired);
     Ok(Bucket {
-        client: Client::from_conf(config),
+        client: Client::from_conf(config.build()),
         name: name.into(),
         prefix: prefix.into(),
         encryption: options.encryption,
@@ -130,11 +127,15 @@ fn timeouts(attempt: Duration) -> TimeoutConfig {
 
 /// Beside a server of one's own the region is mostly a word it does not read: where none is named, none is looked for in
 /// the machine's metadata, which takes seconds where there is none.
-fn region_beside_an_endpoint() -> Option<Region> {
-    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
-    let has_endpoint = is_set("AWS_ENDPOINT_URL") || is_set("AWS_ENDPOINT_URL_S3");
-    let has_region = is_set("AWS_REGION") || is_set("AWS_DEFAULT_REGION") || is_set("AWS_PROFILE");
-    (has_endpoint && !has_region).then_some(Region::from_static("us-east-1"))
+fn has_endpoint_alone() -> bool {
+    let is_set = |names: &[&str]| names.iter().any(|name| variable(name).is_some());
+    is_set(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])
+        && !is_set(&["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"])
+}
+
+/// As all of callvault's settings, an empty variable counts as unset.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// `//bucket/prefix` as the bucket's name and the prefix with its last slash.
