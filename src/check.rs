@@ -129,13 +129,16 @@ async fn prepared_store(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore>>
     match wiring::catalog(config).await {
         Ok(catalog) => crate::store::ready(config, &catalog).await,
         // That the catalog is away is its own finding.
-        Err(_) => wiring::store(config),
+        Err(_) => wiring::store(config).await,
     }
 }
 
 async fn keys(config: Arc<Config>) -> anyhow::Result<String> {
     // That the store is away is its own finding.
-    let store = prepared_store(&config).await.or_else(|_| wiring::store(&config))?;
+    let store = match prepared_store(&config).await {
+        Ok(store) => store,
+        Err(_) => wiring::store(&config).await?,
+    };
     let vault = wiring::vault_over(&config, store).await?;
     let needs_identity = !matches!(config.transcription.provider, Provider::None) || config.delivery.is_some();
     ensure!(

@@ -40,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) queue_lease: Duration,
     pub(crate) database_url: String,
     pub(crate) recordings_bucket: String,
+    pub(crate) s3_encryption: vault::S3Encryption,
     pub(crate) encryption_recipients: Option<vault::Recipients>,
     pub(crate) encryption_identity_file: Option<PathBuf>,
     pub(crate) recordings_format: MediaFormat,
@@ -77,6 +78,7 @@ impl Config {
             queue_lease: seconds(&values, "queue_lease_secs", 1, 43_200)?,
             database_url: text(&values, "database_url")?,
             recordings_bucket: text(&values, "recordings_bucket")?,
+            s3_encryption: s3_encryption(&values)?,
             encryption_recipients: recipients(&values)?,
             encryption_identity_file: identity_file(&values)?,
             recordings_format: values.parsed("recordings_format", "wav or mp3")?.unwrap_or_default(),
@@ -131,6 +133,18 @@ fn text(values: &Values, key: &str) -> Result<String> {
 
 fn seconds(values: &Values, key: &str, least: u64, most: u64) -> Result<Duration> {
     Ok(Duration::from_secs(values.number(key, least, most)?))
+}
+
+fn s3_encryption(values: &Values) -> Result<vault::S3Encryption> {
+    let (sse, key) = (values.text("s3_sse").unwrap_or("none"), "s3_sse_kms_key_id");
+    let key_id = values.text(key).map(str::to_owned);
+    match (sse, key_id) {
+        ("aws:kms", key_id) => Ok(vault::S3Encryption::Kms { key_id }),
+        ("none" | "AES256", Some(_)) => Err(SettingsError::new(key, format!("is for S3_SSE=aws:kms, not for {sse}"))),
+        ("none", None) => Ok(vault::S3Encryption::BucketDefault),
+        ("AES256", None) => Ok(vault::S3Encryption::Aes256),
+        (other, _) => Err(SettingsError::new("s3_sse", format!("{other:?} is not one of none, AES256, aws:kms"))),
+    }
 }
 
 fn recipients(values: &Values) -> Result<Option<vault::Recipients>> {

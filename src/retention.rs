@@ -34,7 +34,7 @@ pub(crate) async fn run(config: &Config, options: &RetentionOptions, output: Out
 
 /// Removes what puts that were broken off left in the store.
 pub(crate) async fn unfinished(config: &Config) -> anyhow::Result<usize> {
-    let store = wiring::store(config)?;
+    let store = wiring::store(config).await?;
     workers::sweep_unfinished(store.as_ref()).await.context("unfinished objects not swept")
 }
 

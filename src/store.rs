@@ -13,7 +13,7 @@ use crate::wiring;
 /// The store, ready to be filled: made, where it is missing. Not where the catalog knows of recordings that it should
 /// hold: then it is merely away, and one begun in its place would hide that.
 pub(crate) async fn ready(config: &Config, catalog: &Catalog) -> anyhow::Result<Arc<dyn ObjectStore>> {
-    let store = wiring::store(config)?;
+    let store = wiring::store(config).await?;
     if has_archived(catalog).await.context("DATABASE_URL")? {
         let object = store.list("recordings/").next().await.transpose().context("RECORDINGS_BUCKET")?;
         object.with_context(|| {

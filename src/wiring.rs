@@ -11,7 +11,7 @@ use transcriber::{
     Command, CommandConfig, Deepgram, DeepgramConfig, OpenAi, OpenAiConfig, TranscribeOptions, Transcriber,
     TranscriberError,
 };
-use vault::{Identities, KeyError, ObjectStore, Recipients, StoreErrorKind, Vault};
+use vault::{Identities, KeyError, ObjectStore, Recipients, S3Options, StoreErrorKind, Vault};
 use workers::{Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, Transcribe, WebhookSecret};
 
 use crate::config::{Config, Provider, Twilio};
@@ -43,19 +43,27 @@ pub(crate) async fn unmigrated_catalog(config: &Config) -> anyhow::Result<Catalo
     }
 }
 
-/// The vault's store.
-pub(crate) fn store(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore>> {
-    match vault::open_store(&config.recordings_bucket) {
-        Err(error) if error.kind == StoreErrorKind::Unsupported => {
-            Err(SettingsError::new("recordings_bucket", error.to_string()).into())
-        }
-        opened => opened.context("RECORDINGS_BUCKET"),
-    }
+/// The object store under the vault.
+pub(crate) async fn store(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    let options = S3Options {
+        encryption: config.s3_encryption.clone(),
+        buffer_bytes: store_memory_mb(config) << 20,
+        ..S3Options::default()
+    };
+    vault::open_store(&config.recordings_bucket, options).await.map_err(|error| match error.kind {
+        StoreErrorKind::Unsupported => SettingsError::new("recordings_bucket", error.to_string()).into(),
+        _ => anyhow::Error::new(error).context("RECORDINGS_BUCKET"),
+    })
+}
+
+/// What of WORKER_MEMORY_MB parts on their way to S3 take: enough for one of each recording in hand at the defaults.
+fn store_memory_mb(config: &Config) -> usize {
+    if config.recordings_bucket.starts_with("s3:") { config.worker_memory_mb / 3 } else { 0 }
 }
 
 /// The vault as it is, to read from.
 pub(crate) async fn vault(config: &Config) -> anyhow::Result<Vault> {
-    vault_over(config, store(config)?).await
+    vault_over(config, store(config).await?).await
 }
 
 /// The vault over `store`. One in a folder makes its key on first use.
@@ -202,7 +210,7 @@ pub(crate) async fn stages(config: &Config, queue: &Arc<dyn Queue>, catalog: &Ca
     let twilio = twilio(config.twilio()?)?;
     let transcriber = transcriber(config)?;
     let target = delivery_target(config)?;
-    let budget = MemoryBudget::new(config.worker_memory_mb);
+    let budget = MemoryBudget::new(config.worker_memory_mb - store_memory_mb(config));
     Ok(Stages {
         archive: Archive {
             queue: Arc::clone(queue),

@@ -1,4 +1,4 @@
-//! End-to-end tests of the `callvault` command: real processes on embedded engines, against the simulator.
+//! End-to-end tests of the `callvault` command: real processes on embedded engines and on S3, against the simulator.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod check;
@@ -16,6 +16,7 @@ mod receiver;
 mod recogniser;
 mod retention;
 mod roles;
+mod s3;
 mod secrets;
 mod settings;
 mod traces;

@@ -11,13 +11,15 @@ pub enum StoreErrorKind {
     Full,
     /// Rights are missing.
     Denied,
-    /// There is no such object, or the store itself has vanished.
+    /// There is no such object.
     NotFound,
+    /// The bucket or folder itself is missing or elsewhere: never to be taken for an object that is gone.
+    NoStore,
     /// The store is away or failed: try again.
     Unavailable,
     /// The body to be stored broke off: nothing was stored.
     Source,
-    /// The URL names no store.
+    /// The URL names no store, or the store cannot do what is asked.
     Unsupported,
 }
 
@@ -68,7 +70,12 @@ impl StoreError {
 
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::Full | StoreErrorKind::Denied | StoreErrorKind::Unavailable)
+        match self.kind {
+            StoreErrorKind::Full | StoreErrorKind::Denied | StoreErrorKind::NoStore | StoreErrorKind::Unavailable => {
+                true
+            }
+            StoreErrorKind::NotFound | StoreErrorKind::Source | StoreErrorKind::Unsupported => false,
+        }
     }
 }
 

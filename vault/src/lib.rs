@@ -7,6 +7,7 @@ mod error;
 mod key;
 mod keys;
 mod open;
+mod s3;
 mod seal;
 mod store;
 
@@ -21,6 +22,7 @@ use futures::stream::BoxStream;
 pub use error::{KeyError, StoreError, StoreErrorKind, VaultError};
 pub use key::{ObjectKey, ObjectKeyError};
 pub use keys::{Identities, Recipients, RecipientsError, generate_identity_file};
+pub use s3::{S3Encryption, S3Options, S3Server};
 pub use seal::Sealed;
 pub use store::{ObjectMeta, ObjectStore, open_store};
 

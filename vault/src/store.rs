@@ -12,6 +12,7 @@ use crate::ByteStream;
 use crate::directory::Directory;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
+use crate::s3::{S3, S3Options};
 
 /// What a store knows of an object without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,14 +55,17 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     async fn check(&self) -> Result<(), StoreError>;
 }
 
-/// Opens the store that `url` names by its scheme: `file:FOLDER`.
-pub fn open_store(url: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
+/// Opens the store that `url` names by its scheme: `file:FOLDER`, or `s3://BUCKET/PREFIX`, which is taken as `s3` says.
+/// Nothing is asked of it yet.
+pub async fn open_store(url: &str, s3: S3Options) -> Result<Arc<dyn ObjectStore>, StoreError> {
     match url.split_once(':') {
         Some(("file", folder)) if !folder.is_empty() => Ok(Arc::new(Directory::new(folder.trim_start_matches("//")))),
+        Some(("s3", location)) => Ok(Arc::new(S3::open(location, s3).await?)),
         // The rest of the URL may hold a password.
         scheme => {
             let scheme = scheme.map_or("it", |(scheme, _)| scheme);
-            let problem = format!("{scheme} names no object store this build knows: expected file:FOLDER");
+            let problem =
+                format!("{scheme} names no object store this build knows: expected file:FOLDER or s3://BUCKET/PREFIX");
             Err(StoreError::new(StoreErrorKind::Unsupported, problem))
         }
     }

@@ -6,7 +6,7 @@ use catalog::CatalogError;
 use queue::QueueError;
 use transcriber::{FaultKind, TranscriberError};
 use twilio::{TwilioError, TwilioErrorKind};
-use vault::VaultError;
+use vault::{StoreErrorKind, VaultError};
 
 /// What a stage returns: what it did, in a word for logs and metrics, or why it could not.
 pub type Handled = Result<&'static str, Fault>;
@@ -87,7 +87,14 @@ impl From<QueueError> for Fault {
 impl From<VaultError> for Fault {
     fn from(error: VaultError) -> Self {
         let why = chain(&error);
-        if error.is_transient() { Fault::Transient(why) } else { Fault::Suspect(why) }
+        match &error {
+            // The bucket or the rights to it: nothing any recording could help, and an operator's to mend.
+            VaultError::Store(store) if matches!(store.kind, StoreErrorKind::Denied | StoreErrorKind::NoStore) => {
+                Fault::Unauthorized(why)
+            }
+            error if error.is_transient() => Fault::Transient(why),
+            _ => Fault::Suspect(why),
+        }
     }
 }
 
@@ -101,4 +108,23 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use vault::{S3Options, open_store};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn store_without_rights_or_bucket_costs_no_attempt() {
+        for (kind, is_waited_for) in
+            [(StoreErrorKind::Denied, true), (StoreErrorKind::NoStore, true), (StoreErrorKind::Unavailable, false)]
+        {
+            let mut error = open_store("no store", S3Options::default()).await.unwrap_err();
+            error.kind = kind;
+            let fault = Fault::from(VaultError::Store(error));
+            assert_eq!(matches!(fault, Fault::Unauthorized(_)), is_waited_for, "{fault:?}");
+        }
+    }
 }

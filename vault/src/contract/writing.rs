@@ -71,22 +71,3 @@ pub async fn puts_of_one_key_at_once_leave_one_of_them_whole(place: &dyn Place) 
     let kept = Bytes::from(get(store.as_ref(), &target).await);
     assert!(contents.iter().any(|content| *content == kept), "a mixture of two puts");
 }
-
-pub async fn unfinished_puts_are_swept_when_old_and_left_when_fresh(place: &dyn Place) {
-    let store = place.open().await;
-    place.begin_and_die(&key("RE1")).await;
-    put(store.as_ref(), &key("RE2"), b"finished").await;
-    assert_eq!(store.sweep_unfinished(Duration::from_secs(3600)).await.unwrap(), 0);
-    assert_eq!(place.unfinished().await, 1);
-    // Stores may tell time in whole seconds.
-    let mut swept = 0;
-    for _ in 0..50 {
-        swept += store.sweep_unfinished(Duration::ZERO).await.unwrap();
-        if swept > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!((swept, place.unfinished().await), (1, 0));
-    assert_eq!(get(store.as_ref(), &key("RE2")).await, b"finished");
-}

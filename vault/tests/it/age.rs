@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use vault::{ByteStream, Identities, ObjectKey, Vault, VaultError, generate_identity_file, open_store};
+use vault::{ByteStream, Identities, ObjectKey, S3Options, Vault, VaultError, generate_identity_file, open_store};
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -13,12 +13,13 @@ struct Fixture {
     key: ObjectKey,
 }
 
-fn fixture() -> Fixture {
+async fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("identity.txt");
     let recipients = generate_identity_file(&path).unwrap();
     std::fs::create_dir(folder.path().join("vault")).unwrap();
-    let store = open_store(&format!("file:{}", folder.path().join("vault").display())).unwrap();
+    let url = format!("file:{}", folder.path().join("vault").display());
+    let store = open_store(&url, S3Options::default()).await.unwrap();
     let vault = Vault::new(store, recipients, Some(Identities::from_file(&path).unwrap()));
     Fixture { folder, vault, key: "recordings/a/b.wav.age".parse().unwrap() }
 }
@@ -38,7 +39,7 @@ async fn opened(vault: &Vault, key: &ObjectKey) -> Vec<u8> {
 }
 
 /// What `age` wrote to its standard output.
-fn age(arguments: &[&str], folder: &Path) -> Vec<u8> {
+pub(crate) fn age(arguments: &[&str], folder: &Path) -> Vec<u8> {
     let ran = Command::new("age").args(arguments).current_dir(folder).stdin(Stdio::null()).output();
     let output = ran.expect("the age command is missing: run `make test`, which installs it");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -48,7 +49,7 @@ fn age(arguments: &[&str], folder: &Path) -> Vec<u8> {
 #[tokio::test]
 async fn debian_age_opens_what_the_vault_sealed_at_every_chunk_boundary() {
     for length in [0, 1, 65_535, 65_536, 65_537, 300_000] {
-        let Fixture { folder, vault, key } = fixture();
+        let Fixture { folder, vault, key } = fixture().await;
         let sealed = vault.seal(&key, stream_of(&plain(length))).await.unwrap();
         assert_eq!(sealed.plain_bytes, length as u64);
         let by_age = age(&["-d", "-i", "identity.txt", &format!("vault/{key}")], folder.path());
@@ -59,7 +60,7 @@ async fn debian_age_opens_what_the_vault_sealed_at_every_chunk_boundary() {
 
 #[tokio::test]
 async fn vault_opens_what_debian_age_sealed() {
-    let Fixture { folder, vault, key } = fixture();
+    let Fixture { folder, vault, key } = fixture().await;
     vault.seal(&key, stream_of(b"x")).await.unwrap();
     std::fs::write(folder.path().join("plain"), plain(200_000)).unwrap();
     age(&["-e", "-i", "identity.txt", "-o", &format!("vault/{key}"), "plain"], folder.path());
@@ -68,7 +69,7 @@ async fn vault_opens_what_debian_age_sealed() {
 
 #[tokio::test]
 async fn ranges_are_what_the_plain_bytes_hold_there() {
-    let Fixture { vault, key, folder: _folder } = fixture();
+    let Fixture { vault, key, folder: _folder } = fixture().await;
     let bytes = plain(200_000);
     vault.seal(&key, stream_of(&bytes)).await.unwrap();
     for range in [0..10, 65_530..65_540, 131_072..200_000, 199_999..250_000, 100..100] {
@@ -80,7 +81,7 @@ async fn ranges_are_what_the_plain_bytes_hold_there() {
 
 #[tokio::test]
 async fn flipped_byte_or_missing_end_is_an_error_before_the_end() {
-    let Fixture { folder, vault, key } = fixture();
+    let Fixture { folder, vault, key } = fixture().await;
     vault.seal(&key, stream_of(&plain(200_000))).await.unwrap();
     let path = folder.path().join("vault").join(key.as_str());
     let whole = std::fs::read(&path).unwrap();
@@ -103,7 +104,7 @@ async fn flipped_byte_or_missing_end_is_an_error_before_the_end() {
 
 #[tokio::test]
 async fn broken_source_leaves_nothing_visible() {
-    let Fixture { folder, vault, key } = fixture();
+    let Fixture { folder, vault, key } = fixture().await;
     let broken = stream::iter([Ok(Bytes::from(plain(100_000))), Err(std::io::Error::other("cut"))]).boxed();
     assert!(vault.seal(&key, broken).await.is_err());
     assert_eq!(vault.head(&key).await.unwrap(), None);
@@ -113,7 +114,7 @@ async fn broken_source_leaves_nothing_visible() {
 
 #[tokio::test]
 async fn wrong_key_and_missing_key_are_told_apart_from_damage() {
-    let Fixture { folder, vault, key } = fixture();
+    let Fixture { folder, vault, key } = fixture().await;
     vault.seal(&key, stream_of(b"speech")).await.unwrap();
     let other = folder.path().join("other.txt");
     let recipients = generate_identity_file(&other).unwrap();
@@ -126,7 +127,7 @@ async fn wrong_key_and_missing_key_are_told_apart_from_damage() {
 
 #[tokio::test]
 async fn deleted_object_is_seen_to_be_gone_and_may_be_deleted_again() {
-    let Fixture { vault, key, folder: _folder } = fixture();
+    let Fixture { vault, key, folder: _folder } = fixture().await;
     vault.seal(&key, stream_of(b"speech")).await.unwrap();
     vault.delete(&key).await.unwrap();
     assert_eq!(vault.head(&key).await.unwrap(), None);

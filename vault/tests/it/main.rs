@@ -3,3 +3,4 @@
 
 mod age;
 mod directory;
+mod s3;

@@ -1,0 +1,167 @@
+//! The main job with its vault in an S3 bucket that keeps versions: moto, which scripts/with-test-servers runs.
+
+use std::collections::BTreeSet;
+
+use aws_lc_rs::digest;
+use chrono::{TimeDelta, Utc};
+use simulator::{CallPlan, CallbackPlan};
+
+use crate::fleet::{Fleet, until};
+
+const CALLS: usize = 12;
+
+/// A bucket of moto's.
+struct Bucket {
+    url: String,
+}
+
+impl Bucket {
+    async fn fresh() -> Bucket {
+        let server =
+            std::env::var("TEST_AWS_URL").expect("TEST_AWS_URL names no S3 server: run make test, which starts one");
+        let bucket = Bucket { url: format!("{server}/calls-{:016x}", rand::random::<u64>()) };
+        let versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        for (url, body) in [(bucket.url.clone(), ""), (format!("{}?versioning", bucket.url), versioning)] {
+            let put = reqwest::Client::new().put(url).body(body).send().await.unwrap();
+            assert!(put.status().is_success(), "{}", put.status());
+        }
+        bucket
+    }
+
+    fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap()
+    }
+
+    /// The key of every version and of every delete marker.
+    async fn keys(&self) -> Vec<String> {
+        let xml = reqwest::get(format!("{}?versions", self.url)).await.unwrap().text().await.unwrap();
+        let keys = xml.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned());
+        keys.collect()
+    }
+}
+
+async fn fleet(bucket: &Bucket) -> Fleet {
+    let mut fleet = Fleet::new().await;
+    let identity = fleet.folder.path().join("identity.txt").display().to_string();
+    assert!(fleet.run(&["keys", "generate", "--output", &identity]).status.success());
+    let server = bucket.url.strip_suffix(&format!("/{}", bucket.name())).unwrap().to_owned();
+    fleet.settings.retain(|(name, _)| *name != "RECORDINGS_BUCKET");
+    fleet.settings.extend([
+        ("RECORDINGS_BUCKET", format!("s3://{}/vault", bucket.name())),
+        ("S3_SSE", "AES256".to_owned()),
+        ("AWS_ENDPOINT_URL", server),
+        ("AWS_ACCESS_KEY_ID", "AKTEST".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "a secret of the tests".to_owned()),
+        // Empty counts as unset; without it AWS_ENDPOINT_URL is what is used.
+        ("AWS_ENDPOINT_URL_S3", String::new()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ("ENCRYPTION_IDENTITY_FILE", identity),
+    ]);
+    fleet
+}
+
+fn set(fleet: &mut Fleet, name: &'static str, value: &str) {
+    fleet.settings.retain(|(set, _)| *set != name);
+    fleet.settings.push((name, value.to_owned()));
+}
+
+/// What `check` says of the store.
+fn checked(fleet: &Fleet) -> (bool, String) {
+    let output = fleet.run(&["check", "--json"]);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let findings = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let store = findings.into_iter().find(|finding| finding["what"] == "store").unwrap();
+    (store["ok"].as_bool().unwrap(), store["detail"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_live_in_a_bucket_and_leave_no_version_behind() {
+    let bucket = Bucket::fresh().await;
+    let fleet = fleet(&bucket).await;
+    let serving = fleet.serve(true).await;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "calls past their date, as seen by processes with the system's clock"
+    )]
+    let started = Utc::now() - TimeDelta::days(40);
+    for index in 0..CALLS as u64 {
+        let callbacks = CallbackPlan { duplicates: u32::from(index.is_multiple_of(4)), ..CallbackPlan::default() };
+        fleet.twilio.place_call(CallPlan { callbacks, ..CallPlan::nth(index, started) }).await;
+    }
+    fleet.settled(CALLS, &["transcribed"]).await;
+    let mut expected = BTreeSet::new();
+    for truth in fleet.twilio.recordings() {
+        let sid = truth.recording_sid.as_str();
+        let audio = fleet.run(&["recordings", "audio", sid]).stdout;
+        let hash = digest::digest(&digest::SHA256, &audio);
+        let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(Some(hash), truth.sha256, "{sid}");
+        let shown = fleet.show(sid);
+        for object in [&shown["media"]["object"], &shown["transcript"]["object"]] {
+            expected.insert(format!("vault/{}", object.as_str().unwrap()));
+        }
+    }
+    assert_eq!(bucket.keys().await.into_iter().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(fleet.json(&["retention"])[0]["due"], CALLS);
+    fleet.settled(CALLS, &["deleted"]).await;
+    assert_eq!(bucket.keys().await, [""; 0]);
+    drop(serving);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tells_what_is_wrong_with_the_bucket() {
+    let bucket = Bucket::fresh().await;
+    let mut fleet = fleet(&bucket).await;
+    let (is_ok, detail) = checked(&fleet);
+    assert!(is_ok, "{detail}");
+    assert_eq!(bucket.keys().await, [""; 0], "the check leaves nothing");
+    set(&mut fleet, "RECORDINGS_BUCKET", "s3://nobodys-bucket");
+    let (is_ok, detail) = checked(&fleet);
+    assert!(!is_ok && detail.contains("there is no bucket nobodys-bucket"), "{detail}");
+    set(&mut fleet, "AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    let (is_ok, detail) = checked(&fleet);
+    assert!(!is_ok && detail.contains("http://127.0.0.1:9 cannot be reached"), "{detail}");
+    set(&mut fleet, "AWS_ACCESS_KEY_ID", "");
+    let (is_ok, detail) = checked(&fleet);
+    assert!(!is_ok && detail.contains("no AWS credentials"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archive_waits_for_a_bucket_that_is_missing_and_goes_on_once_it_is_there() {
+    let bucket = Bucket::fresh().await;
+    let mut fleet = fleet(&bucket).await;
+    let late = format!("{}-late", bucket.name());
+    set(&mut fleet, "RECORDINGS_BUCKET", &format!("s3://{late}"));
+    let _serving = fleet.serve(true).await;
+    #[expect(clippy::disallowed_methods, reason = "a recent call")]
+    let placed = fleet.twilio.place_call(CallPlan::nth(0, Utc::now() - TimeDelta::hours(1))).await;
+    until("it is heard of", async || fleet.json(&["recordings", "list"]).len() == 1).await;
+    assert_eq!(fleet.show(placed.recording_sid.as_str())["status"], "received");
+    assert!(reqwest::Client::new().put(format!("{}-late", bucket.url)).send().await.unwrap().status().is_success());
+    fleet.settled(1, &["transcribed"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_encryption_is_a_wrong_setting() {
+    let mut fleet = Fleet::new().await;
+    for (sse, key_id, named) in [
+        ("aes256", "", "S3_SSE:"),
+        ("AES256", "alias/recordings", "S3_SSE_KMS_KEY_ID:"),
+        ("none", "x", "S3_SSE_KMS_KEY_ID:"),
+    ] {
+        set(&mut fleet, "S3_SSE", sse);
+        set(&mut fleet, "S3_SSE_KMS_KEY_ID", key_id);
+        let output = fleet.run(&["settings"]);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), stderr.contains(named)), (Some(2), true), "{stderr}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn url_that_names_no_bucket_is_a_wrong_setting() {
+    let mut fleet = Fleet::new().await;
+    set(&mut fleet, "RECORDINGS_BUCKET", "s3://");
+    let output = fleet.run(&["worker"]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), stderr.contains("RECORDINGS_BUCKET:")), (Some(2), true), "{stderr}");
+}

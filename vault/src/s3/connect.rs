@@ -1,0 +1,176 @@
+//! The way to a bucket: its URL, the client, and how long it waits.
+
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::bucket::Bucket;
+use crate::error::{StoreError, StoreErrorKind};
+use crate::key::ObjectKey;
+
+const MIB: usize = 1 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const ATTEMPTS: u32 = 5;
+/// The first pause is a random part of this; each further one of twice as much.
+const BACKOFF_FIRST: Duration = Duration::from_millis(250);
+const BACKOFF_MOST: Duration = Duration::from_secs(10);
+/// A transfer that moves not a byte for so long is broken off, and tried again.
+const STALL: Duration = Duration::from_secs(20);
+/// A request that carries a part has so many times as long as one that carries nothing: 5 MiB in it need 26 kB/s.
+const TRANSFER_FACTOR: u32 = 10;
+/// All attempts of a request together have so many times as long as one.
+const OVERALL_FACTOR: u32 = 4;
+
+/// Encryption by the server, on top of the vault's own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum S3Encryption {
+    /// None is asked for: the bucket's own default.
+    #[default]
+    BucketDefault,
+    /// Keys of S3 (SSE-S3).
+    Aes256,
+    /// A key of KMS (SSE-KMS): its id, ARN or alias; `None` is the account's own key for S3.
+    Kms {
+        /// Which.
+        key_id: Option<String>,
+    },
+}
+
+/// An S3 server and a key for it, where AWS's own variables and files are not to name them.
+#[derive(Debug, Clone)]
+pub struct S3Server {
+    /// `https://…`
+    pub endpoint_url: String,
+    /// The access key's id.
+    pub access_key_id: String,
+    /// The access key's secret.
+    pub secret_access_key: SecretString,
+}
+
+/// What an S3 store takes beside its URL.
+#[derive(Debug, Clone)]
+pub struct S3Options {
+    /// Asked of the server for every object.
+    pub encryption: S3Encryption,
+    /// Most bytes of objects under way in memory, over all puts of the store together; at least one part (5 MiB) is.
+    pub buffer_bytes: usize,
+    /// How long the server has to answer a request that carries no object's bytes.
+    pub answer_timeout: Duration,
+    /// `None`: AWS's own variables, profile and roles name region, credentials and endpoint.
+    pub server: Option<S3Server>,
+}
+
+impl Default for S3Options {
+    fn default() -> Self {
+        let encryption = S3Encryption::default();
+        S3Options { encryption, buffer_bytes: 64 * MIB, answer_timeout: Duration::from_secs(20), server: None }
+    }
+}
+
+pub(super) async fn connect(location: &str, options: S3Options) -> Result<Bucket, StoreError> {
+    let (name, prefix) = bucket_and_prefix(location)?;
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    if let Some(server) = &options.server {
+        let secret = server.secret_access_key.expose_secret();
+        loader = loader.credentials_provider(Credentials::new(&server.access_key_id, secret, None, None, "settings"));
+    }
+    if options.server.is_some() || has_endpoint_alone() {
+        loader = loader.region(Region::from_static("us-east-1"));
+    }
+    let loaded = loader.load().await;
+    let endpoint = match &options.server {
+        Some(server) => Some(server.endpoint_url.clone()),
+        None => variable("AWS_ENDPOINT_URL_S3").or_else(|| loaded.endpoint_url().map(str::to_owned)),
+    };
+    let endpoint = endpoint.filter(|url| !url.is_empty());
+    let Some(region) = loaded.region().map(ToString::to_string) else {
+        return Err(StoreError::new(StoreErrorKind::Unsupported, "no AWS region is named: set AWS_REGION"));
+    };
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+    let mut config = Builder::from(&loaded)
+        // Few servers but Amazon's have a host name for each bucket.
+        .force_path_style(endpoint.is_some())
+        .retry_config(retries.with_initial_backoff(BACKOFF_FIRST).with_max_backoff(BACKOFF_MOST))
+        .timeout_config(timeouts(options.answer_timeout))
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build())
+        // Every read is authenticated by the seal, ranges too, and some servers tell a checksum of something else.
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    config.set_endpoint_url(endpoint.clone());
+    let sends_checksums = loaded.request_checksum_calculation() != Some(RequestChecksumCalculation::WhenRequired);
+    Ok(Bucket {
+        client: Client::from_conf(config.build()),
+        name: name.into(),
+        prefix: prefix.into(),
+        encryption: options.encryption,
+        transfer: Builder::new().timeout_config(timeouts(options.answer_timeout * TRANSFER_FACTOR)),
+        sends_checksums,
+        signs_payload: endpoint.as_ref().is_some_and(|url| url.starts_with("http:")),
+        place: endpoint.unwrap_or_else(|| format!("Amazon S3, {region}")).into(),
+        last_seen: Default::default(),
+    })
+}
+
+fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(attempt * OVERALL_FACTOR)
+        .build()
+}
+
+/// Beside a server of one's own the region is mostly a word it does not read: where none is named, none is looked for in
+/// the machine's metadata, which takes seconds where there is none.
+fn has_endpoint_alone() -> bool {
+    let is_set = |names: &[&str]| names.iter().any(|name| variable(name).is_some());
+    is_set(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])
+        && !is_set(&["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"])
+}
+
+/// As all of callvault's settings, an empty variable counts as unset.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// `//bucket/prefix` as the bucket's name and the prefix with its last slash.
+fn bucket_and_prefix(location: &str) -> Result<(&str, String), StoreError> {
+    let path = location.strip_prefix("//").unwrap_or_default();
+    let (name, prefix) = path.split_once('/').unwrap_or((path, ""));
+    let prefix = prefix.trim_end_matches('/');
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    let is_right =
+        !name.is_empty() && name.bytes().all(is_name) && (prefix.is_empty() || prefix.parse::<ObjectKey>().is_ok());
+    if !is_right {
+        let problem = format!("\"s3:{location}\" names no bucket; expected s3://BUCKET or s3://BUCKET/PREFIX");
+        return Err(StoreError::new(StoreErrorKind::Unsupported, problem));
+    }
+    Ok((name, if prefix.is_empty() { String::new() } else { format!("{prefix}/") }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn url_names_a_bucket_and_a_prefix() {
+        let parsed = |location| bucket_and_prefix(location).ok();
+        assert_eq!(parsed("//calls"), Some(("calls", String::new())));
+        assert_eq!(parsed("//calls/"), Some(("calls", String::new())));
+        assert_eq!(parsed("//calls.example.com/a/b/"), Some(("calls.example.com", "a/b/".to_owned())));
+    }
+
+    #[test]
+    fn url_without_a_bucket_or_with_a_prefix_that_leads_elsewhere_is_refused() {
+        for location in
+            ["", "//", "///prefix", "calls", "//calls/../other", "//calls//a", "//calls?region=x", "//ca lls"]
+        {
+            assert!(bucket_and_prefix(location).is_err(), "{location}");
+        }
+    }
+}
