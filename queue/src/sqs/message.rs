@@ -1,0 +1,209 @@
+//! A message as SQS carries it: the job is the body, what a delivery needs beside it are message attributes.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::message::{DeadLetter, Delivery, Receipt};
+use crate::trace::TraceParent;
+
+/// Longest delay that SQS keeps by itself.
+const DELAY_KEPT_MOST: Duration = Duration::from_secs(15 * 60);
+/// A thousand years: a later end is no date that others could read.
+const DELAY_MOST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
+/// Longest reason kept, in characters.
+const REASON_LENGTH_MOST: usize = 2000;
+/// Of a dead letter that no receiver parked: the queue's own redrive policy did.
+const PARKED_BY_SQS: &str = "received again and again without an end: parked by the queue's redrive policy";
+
+const ATTEMPTS: &str = "attempts";
+const PUBLISHED_AT: &str = "published_at";
+const NOT_BEFORE: &str = "not_before";
+const REASON: &str = "reason";
+const DIED_AT: &str = "died_at";
+const TRACE_PARENT: &str = "traceparent";
+
+/// What stands beside the body. A message is never changed: what changes goes into a copy that takes its place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Attributes {
+    /// Charged attempts before this copy was sent; SQS counts the receives since.
+    pub(super) attempts: u32,
+    pub(super) published_at: DateTime<Utc>,
+    /// Set where the delay is longer than SQS keeps: not to be handed out before.
+    pub(super) not_before: Option<DateTime<Utc>>,
+    pub(super) reason: Option<String>,
+    pub(super) died_at: Option<DateTime<Utc>>,
+    pub(super) trace_parent: Option<TraceParent>,
+}
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outgoing {
+    pub(super) body: String,
+    pub(super) attributes: Attributes,
+    pub(super) delay_secs: i32,
+}
+
+/// A message that was received.
+#[derive(Debug, Clone)]
+pub(super) struct Incoming {
+    pub(super) id: String,
+    pub(super) handle: String,
+    body: String,
+    attributes: Attributes,
+    /// How often this copy was received, now included.
+    receives: u32,
+}
+
+impl Outgoing {
+    /// `attributes` and a body, to be handed out no earlier than `delay` after `now`.
+    pub(super) fn delayed(body: String, mut attributes: Attributes, delay: Duration, now: DateTime<Utc>) -> Outgoing {
+        let delay = delay.min(DELAY_MOST);
+        let is_long = delay > DELAY_KEPT_MOST;
+        attributes.not_before = is_long.then(|| now + delay);
+        // Rounded up: never early.
+        let secs = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+        let secs = secs.min(DELAY_KEPT_MOST.as_secs());
+        Outgoing { body, attributes, delay_secs: i32::try_from(secs).unwrap_or(i32::MAX) }
+    }
+
+    /// What takes the place of `delivery`, which came with `attributes`, for its next attempt.
+    pub(super) fn retried(
+        delivery: &Delivery,
+        mut attributes: Attributes,
+        delay: Duration,
+        charge: bool,
+        now: DateTime<Utc>,
+    ) -> Outgoing {
+        attributes.attempts = delivery.attempt.saturating_sub(u32::from(!charge));
+        Outgoing::delayed(body(delivery), attributes, delay, now)
+    }
+
+    /// What takes the place of `delivery` among the dead letters.
+    pub(super) fn parked(
+        delivery: &Delivery,
+        mut attributes: Attributes,
+        reason: String,
+        now: DateTime<Utc>,
+    ) -> Outgoing {
+        attributes.attempts = delivery.attempt;
+        attributes.reason = Some(reason);
+        attributes.died_at = Some(now);
+        Outgoing::delayed(body(delivery), attributes, Duration::ZERO, now)
+    }
+
+    pub(super) fn message_attributes(&self) -> HashMap<String, MessageAttributeValue> {
+        let Attributes { attempts, published_at, not_before, reason, died_at, trace_parent } = &self.attributes;
+        let texts = [
+            (PUBLISHED_AT, Some(time(published_at))),
+            (NOT_BEFORE, not_before.as_ref().map(time)),
+            (REASON, reason.as_deref().map(allowed)),
+            (DIED_AT, died_at.as_ref().map(time)),
+            (TRACE_PARENT, trace_parent.as_ref().map(ToString::to_string)),
+        ];
+        // SQS takes no empty text.
+        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.filter(|text| !text.is_empty())?)));
+        let values = texts.map(|(name, text)| (name, "String", text));
+        let values = values.chain([(ATTEMPTS, "Number", attempts.to_string())]);
+        let built = values.map(|(name, kind, text)| {
+            let value = MessageAttributeValue::builder().data_type(kind).string_value(text).build();
+            (name.to_owned(), value.expect("a value with its type is whole"))
+        });
+        built.collect()
+    }
+}
+
+impl Incoming {
+    /// `None` where SQS left out what makes a message.
+    pub(super) fn read(message: Message) -> Option<Incoming> {
+        let system = |name| message.attributes.as_ref()?.get(&name).cloned();
+        let text = |name: &str| message.message_attributes.as_ref()?.get(name)?.string_value.clone();
+        let at = |name: &str| Some(DateTime::parse_from_rfc3339(&text(name)?).ok()?.to_utc());
+        // A message that was not published by this engine has none of the attributes.
+        let sent = || {
+            let ms = system(MessageSystemAttributeName::SentTimestamp)?.parse().ok()?;
+            DateTime::from_timestamp_millis(ms)
+        };
+        let receives = system(MessageSystemAttributeName::ApproximateReceiveCount).and_then(|count| count.parse().ok());
+        Some(Incoming {
+            attributes: Attributes {
+                attempts: text(ATTEMPTS).and_then(|attempts| attempts.parse().ok()).unwrap_or(0),
+                published_at: at(PUBLISHED_AT).or_else(sent).unwrap_or_default(),
+                not_before: at(NOT_BEFORE),
+                reason: text(REASON),
+                died_at: at(DIED_AT),
+                trace_parent: text(TRACE_PARENT).and_then(|parent| parent.parse().ok()),
+            },
+            receives: receives.unwrap_or(1),
+            id: message.message_id?,
+            handle: message.receipt_handle?,
+            body: message.body.unwrap_or_default(),
+        })
+    }
+
+    /// Which charged hand-over this is.
+    pub(super) fn attempt(&self) -> u32 {
+        self.attributes.attempts.saturating_add(self.receives)
+    }
+
+    pub(super) fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// Whether its delay is not over at `now`.
+    pub(super) fn is_early(&self, now: DateTime<Utc>) -> bool {
+        self.attributes.not_before.is_some_and(|due| now < due)
+    }
+
+    /// The copy that waits for the rest of the delay. That it was received early is no attempt.
+    pub(super) fn postponed(&self, now: DateTime<Utc>) -> Outgoing {
+        let due = self.attributes.not_before.unwrap_or(now);
+        let left = (due - now).to_std().unwrap_or_default();
+        Outgoing::delayed(self.body.clone(), self.attributes.clone(), left, now)
+    }
+
+    pub(super) fn into_delivery(self, is_dead: bool) -> Delivery {
+        Delivery {
+            attempt: self.attempt(),
+            published_at: self.attributes.published_at,
+            reason: is_dead.then(|| reason(&self.attributes)),
+            trace_parent: self.attributes.trace_parent.clone(),
+            body: Bytes::from(self.body),
+            receipt: Receipt { id: 0, token: self.handle },
+        }
+    }
+
+    /// What a look shows: looks count as receives, and are no attempts.
+    pub(super) fn into_dead_letter(self) -> DeadLetter {
+        let is_parked_by_us = self.attributes.died_at.is_some();
+        DeadLetter {
+            reason: reason(&self.attributes),
+            attempt: if is_parked_by_us { self.attributes.attempts } else { self.attempt() },
+            published_at: self.attributes.published_at,
+            died_at: self.attributes.died_at.unwrap_or(self.attributes.published_at),
+            body: Bytes::from(self.body),
+        }
+    }
+}
+
+fn reason(attributes: &Attributes) -> String {
+    let parked_by_sqs = if attributes.died_at.is_none() { PARKED_BY_SQS } else { "" };
+    attributes.reason.clone().unwrap_or_else(|| parked_by_sqs.to_owned())
+}
+
+fn body(delivery: &Delivery) -> String {
+    String::from_utf8_lossy(&delivery.body).into_owned()
+}
+
+fn time(time: &DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// A reason in the characters that SQS takes (SendMessage in its API Reference), no longer than the bound.
+fn allowed(text: &str) -> String {
+    let is_allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    text.chars().take(REASON_LENGTH_MOST).map(|c| if is_allowed(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
