@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
-use queue::Clock;
+use queue::{Clock, Stage};
 use serde::Serialize;
 
 use crate::config::{Config, Provider};
@@ -63,7 +63,12 @@ async fn twilio(config: &Config) -> anyhow::Result<String> {
 }
 
 async fn queue(config: &Config) -> anyhow::Result<String> {
-    wiring::queue(config).await?.check().await?;
+    let queue = wiring::queue(config).await?;
+    queue.check().await?;
+    // A queue a stage, where the engine has such: each must be there.
+    for stage in Stage::ALL {
+        queue.depth(stage).await?;
+    }
     Ok(format!("{} takes messages", without_password(&config.queue_url)))
 }
 

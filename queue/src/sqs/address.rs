@@ -107,7 +107,9 @@ mod tests {
     #[test]
     fn what_names_no_queue_is_refused() {
         let long = format!("//{}", "p".repeat(65));
-        for rest in ["calls", "//", "//?region=eu-west-1", "//a b", "//a.fifo", "//calls/more", &long, "//calls?queue=x"] {
+        for rest in
+            ["calls", "//", "//?region=eu-west-1", "//a b", "//a.fifo", "//calls/more", &long, "//calls?queue=x"]
+        {
             assert!(matches!(Address::parse(rest), Err(QueueError::Unsupported(_))), "{rest}");
         }
     }

@@ -79,6 +79,11 @@ where
         if requests.recv_many(&mut batch, BATCH_MOST).await == 0 {
             return;
         }
+        // Callers that left were told that it failed: what they asked for would only hold up others.
+        batch.retain(|request| !request.answer.is_closed());
+        if batch.is_empty() {
+            continue;
+        }
         let call = Arc::clone(&call);
         tokio::spawn(async move {
             if let Some(failed) = attempt(call.as_ref(), batch, false).await {
@@ -113,4 +118,70 @@ where
         let _ = request.answer.send(answer);
     }
     (!failed.is_empty()).then_some(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    /// A call that takes a second; the sizes of the batches it was given.
+    fn slow() -> (Batches<u32>, Arc<Mutex<Vec<usize>>>) {
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&sizes);
+        let batches = Batches::new(move |entries: Vec<u32>| {
+            noted.lock().unwrap().push(entries.len());
+            async move {
+                sleep(Duration::from_secs(1)).await;
+                Ok(vec![Outcome::Done; entries.len()])
+            }
+        });
+        (batches, sizes)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lone_entry_is_not_kept_waiting() {
+        let (batches, _) = slow();
+        let began = tokio::time::Instant::now();
+        batches.add(1).await.unwrap();
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn entries_that_come_while_calls_are_under_way_share_the_next() {
+        let (batches, sizes) = slow();
+        let added = join_all((0..40).map(|entry| batches.add(entry))).await;
+        assert!(added.iter().all(Result::is_ok));
+        let sizes = sizes.lock().unwrap();
+        assert_eq!(sizes.iter().sum::<usize>(), 40);
+        assert!(sizes.len() <= 8 && sizes.iter().all(|size| *size <= BATCH_MOST), "{sizes:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn caller_is_told_when_no_answer_comes_in_time() {
+        let batches = Batches::new(|_: Vec<u32>| std::future::pending());
+        let began = tokio::time::Instant::now();
+        assert!(matches!(batches.add(1).await, Err(Fault::Unavailable { .. })));
+        assert_eq!(began.elapsed(), CALL_TIME_MOST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_than_may_wait_is_turned_away() {
+        let batches = Batches::new(|_: Vec<u32>| std::future::pending());
+        let added = join_all((0..5000).map(|entry| batches.add(entry))).await;
+        let turned_away = added.iter().filter(|added| matches!(added, Err(Fault::Overloaded))).count();
+        assert!((1..=5000 - WAITING_MOST).contains(&turned_away), "{turned_away}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_caller_gave_up_is_not_sent_later() {
+        let (batches, sizes) = slow();
+        let impatient = (0..100).map(|entry| timeout(Duration::from_millis(500), batches.add(entry)));
+        join_all(impatient).await;
+        batches.add(100).await.unwrap();
+        assert!(sizes.lock().unwrap().iter().sum::<usize>() <= CALLS_MOST * BATCH_MOST + 1);
+    }
 }

@@ -35,7 +35,12 @@ pub(super) async fn connect(address: &Address) -> Result<(Client, String), Queue
     if let Some(endpoint) = &address.endpoint {
         config = config.endpoint_url(endpoint);
     }
-    expect_credentials(shared.credentials_provider().as_ref()).await?;
+    let credentials = credentials(shared.credentials_provider().as_ref()).await;
+    credentials.map_err(|why| QueueError::Unavailable {
+        queue: format!("{} (SQS, {region})", address.prefix),
+        problem: format!("no AWS credentials ({why}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use a role"),
+        source: None,
+    })?;
     Ok((Client::from_conf(config.build()), region))
 }
 
@@ -48,18 +53,11 @@ pub(super) fn limits(held: Duration) -> TimeoutConfig {
         .build()
 }
 
-/// Without any, each call would fail with a word that does not say so.
-async fn expect_credentials(provider: Option<&impl ProvideCredentials>) -> Result<(), QueueError> {
-    let missing = |why: &str| {
-        QueueError::Unsupported(format!(
-            "sqs: no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine or pod a \
-             role ({why})"
-        ))
-    };
-    let provider = provider.ok_or_else(|| missing("no provider"))?;
+/// Why there are none. Found out first: without any, each call would fail with a word that does not say so.
+async fn credentials(provider: Option<&impl ProvideCredentials>) -> Result<(), String> {
+    let provider = provider.ok_or("nothing provides them")?;
     match tokio::time::timeout(CREDENTIALS_TIME_MOST, provider.provide_credentials()).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(missing(&causes(&error))),
-        Err(_) => Err(missing("what should give them does not answer")),
+        Ok(provided) => provided.map(|_| ()).map_err(|error| causes(&error)),
+        Err(_) => Err("what should provide them does not answer".to_owned()),
     }
 }

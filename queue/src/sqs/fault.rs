@@ -78,8 +78,12 @@ impl Fault {
                     source: Some(said(code.to_owned())),
                 };
             }
-            "InvalidClientTokenId" | "UnrecognizedClient" | "InvalidAccessKeyId" | "AuthFailure"
-            | "MissingAuthenticationToken" | "InvalidSecurity" => {
+            "InvalidClientTokenId"
+            | "UnrecognizedClient"
+            | "InvalidAccessKeyId"
+            | "AuthFailure"
+            | "MissingAuthenticationToken"
+            | "InvalidSecurity" => {
                 "AWS does not know the credentials: see AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN, or the role"
             }
             "ExpiredToken" => "the credentials have expired: renew AWS_SESSION_TOKEN, or use a role",

@@ -207,3 +207,118 @@ fn allowed(text: &str) -> String {
     let is_allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
     text.chars().take(REASON_LENGTH_MOST).map(|c| if is_allowed(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn clock() -> Clock {
+        Clock::manual("2026-01-01T00:00:00Z".parse().unwrap())
+    }
+
+    fn outgoing(delay: Duration, clock: &Clock) -> Outgoing {
+        let attributes = Attributes { published_at: clock.now(), ..Attributes::default() };
+        Outgoing::delayed("{}".to_owned(), attributes, delay, clock.now())
+    }
+
+    /// What SQS makes of a message that it hands over for the `receives`-th time.
+    fn received(sent: &Outgoing, receives: u32) -> Incoming {
+        let count = MessageSystemAttributeName::ApproximateReceiveCount;
+        let message = Message::builder().message_id("id").receipt_handle("handle").body(&sent.body);
+        let message = message.set_message_attributes(Some(sent.message_attributes()));
+        Incoming::read(message.attributes(count, receives.to_string()).build()).unwrap()
+    }
+
+    fn retried(incoming: Incoming, charge: bool) -> Incoming {
+        let attributes = incoming.attributes().clone();
+        let delivery = incoming.into_delivery(false);
+        received(&Outgoing::retried(&delivery, attributes, Duration::ZERO, charge, clock().now()), 1)
+    }
+
+    #[test]
+    fn delay_is_whole_seconds_and_never_less_than_asked() {
+        for (asked_ms, delay_secs, is_longer) in [
+            (0, 0, false),
+            (1, 1, false),
+            (1000, 1, false),
+            (899_001, 900, false),
+            (900_000, 900, false),
+            (900_001, 900, true),
+        ] {
+            let sent = outgoing(Duration::from_millis(asked_ms), &clock());
+            assert_eq!((sent.delay_secs, sent.attributes.not_before.is_some()), (delay_secs, is_longer), "{asked_ms}");
+        }
+    }
+
+    #[test]
+    fn delay_of_days_is_waited_for_in_steps_that_sqs_takes() {
+        let clock = clock();
+        let (begun, delay) = (clock.now(), 3 * DAY + 7 * MINUTE);
+        let mut sent = outgoing(delay, &clock);
+        let mut steps = 1;
+        loop {
+            clock.advance(Duration::from_secs(sent.delay_secs.unsigned_abs().into()));
+            let incoming = received(&sent, 1);
+            if !incoming.is_early(clock.now()) {
+                assert_eq!(incoming.attempt(), 1);
+                break;
+            }
+            assert!(clock.now() < begun + delay);
+            sent = incoming.postponed(clock.now());
+            steps += 1;
+        }
+        assert_eq!((clock.now() - begun, steps), (chrono::TimeDelta::from_std(delay).unwrap(), 3 * 24 * 4 + 1));
+    }
+
+    #[test]
+    fn delay_without_an_end_is_still_a_date() {
+        let sent = outgoing(Duration::MAX, &clock());
+        assert!(received(&sent, 1).is_early("2900-01-01T00:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn only_charged_attempts_go_into_the_next_copy() {
+        let first = received(&outgoing(Duration::ZERO, &clock()), 3);
+        assert_eq!(first.attempt(), 3, "two receivers died with it");
+        let uncharged = retried(first, false);
+        assert_eq!(uncharged.attempt(), 3);
+        assert_eq!(retried(uncharged, true).attempt(), 4);
+    }
+
+    #[test]
+    fn reason_is_sent_in_characters_that_sqs_takes() {
+        let delivery = received(&outgoing(Duration::ZERO, &clock()), 1).into_delivery(false);
+        for (reason, expected) in
+            [("a\u{0}b\u{1f}\tc\u{ffff} “é” 🦀", "a\u{fffd}b\u{fffd}\tc\u{fffd} “é” 🦀"), ("", "")]
+        {
+            let sent = Outgoing::parked(&delivery, Attributes::default(), reason.to_owned(), clock().now());
+            assert_eq!(sent.message_attributes().contains_key(REASON), !expected.is_empty(), "{reason}");
+            assert_eq!(received(&sent, 1).into_dead_letter().reason, expected);
+        }
+    }
+
+    #[test]
+    fn long_reason_is_cut_short() {
+        let delivery = received(&outgoing(Duration::ZERO, &clock()), 1).into_delivery(false);
+        let sent = Outgoing::parked(&delivery, Attributes::default(), "é".repeat(100_000), clock().now());
+        assert_eq!(received(&sent, 1).into_dead_letter().reason.chars().count(), REASON_LENGTH_MOST);
+    }
+
+    #[test]
+    fn looks_at_a_dead_letter_are_no_attempts() {
+        let delivery = received(&outgoing(Duration::ZERO, &clock()), 4).into_delivery(false);
+        let sent = Outgoing::parked(&delivery, Attributes::default(), "why".to_owned(), clock().now());
+        assert_eq!(received(&sent, 9).into_dead_letter().attempt, 4);
+    }
+
+    #[test]
+    fn dead_letter_that_sqs_parked_says_so() {
+        let moved = received(&outgoing(Duration::ZERO, &clock()), 1001);
+        assert_eq!(moved.clone().into_delivery(true).reason.as_deref(), Some(PARKED_BY_SQS));
+        assert_eq!(moved.into_dead_letter().reason, PARKED_BY_SQS);
+    }
+}

@@ -149,8 +149,7 @@ impl Queue for Sqs {
 
     async fn depth(&self, stage: Stage) -> Result<Depth, QueueError> {
         let (live, dead) = (Lane::live(stage), Lane::dead(stage));
-        let (live_counts, dead_counts) =
-            tokio::join!(self.lane(live).calls.counts(), self.lane(dead).calls.counts());
+        let (live_counts, dead_counts) = tokio::join!(self.lane(live).calls.counts(), self.lane(dead).calls.counts());
         let (live, dead) = (live_counts.map_err(self.at(live))?, dead_counts.map_err(self.at(dead))?);
         Ok(Depth {
             ready: live.ready,
