@@ -83,12 +83,22 @@ impl Fleet {
 
     /// Starts `serve`, and waits until it is ready when `is_awaited`.
     pub(crate) async fn serve(&self, is_awaited: bool) -> Serving {
-        let serving = Serving(self.command(&["serve"]).stderr(Stdio::null()).spawn().unwrap());
+        let serving = self.start(&["serve"]);
         if is_awaited {
-            let url = format!("http://127.0.0.1:{}/readyz", self.port);
-            until("serve is ready", async || reqwest::get(&url).await.is_ok_and(|answer| answer.status() == 200)).await;
+            self.is_ready().await;
         }
         serving
+    }
+
+    /// Waits until callbacks are taken.
+    pub(crate) async fn is_ready(&self) {
+        let url = format!("http://127.0.0.1:{}/readyz", self.port);
+        until("ingest is ready", async || reqwest::get(&url).await.is_ok_and(|answer| answer.status() == 200)).await;
+    }
+
+    /// Starts a role.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Serving {
+        Serving(self.command(arguments).stderr(Stdio::null()).spawn().unwrap())
     }
 
     /// Runs a subcommand to its end.

@@ -5,3 +5,4 @@ mod demo;
 mod fleet;
 mod kills;
 mod operators;
+mod sqs;

@@ -1,9 +1,9 @@
 //! What AWS answers when it does not do as asked, in words that say what to do.
 
 use std::error::Error;
-use std::fmt::Debug;
 use std::sync::Arc;
 
+use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::{QueueError, Source};
@@ -38,15 +38,19 @@ impl Fault {
     }
 
     /// Puts a failed call into words.
-    pub(super) fn of_call<E, R>(error: &SdkError<E, R>) -> Fault
+    pub(super) fn of_call<E>(error: &SdkError<E, HttpResponse>) -> Fault
     where
         E: ProvideErrorMetadata + Error + 'static,
-        R: Debug + 'static,
     {
         let problem = match error {
             SdkError::ServiceError(answer) => {
-                let answer = answer.err();
-                return Fault::of_code(answer.code().unwrap_or("an error without a code"), answer.message());
+                if let Some(code) = answer.err().code() {
+                    return Fault::of_code(code, answer.err().message());
+                }
+                // What stands before SQS, and servers that stand in for it, may refuse in XML.
+                let body = std::str::from_utf8(answer.raw().body().bytes().unwrap_or_default()).unwrap_or_default();
+                let status = answer.raw().status().to_string();
+                return Fault::of_code(xml_text(body, "Code").unwrap_or(&status), xml_text(body, "Message"));
             }
             SdkError::TimeoutError(_) => "SQS did not answer in time: see the network and AWS's health page",
             SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
@@ -69,7 +73,7 @@ impl Fault {
             // Standard queues have no code of their own for a handle that another receive made stale.
             "InvalidParameterValue" if message.contains("eceiptHandle is invalid") => return Fault::LeaseLost,
             "NonExistentQueue" | "QueueDoesNotExist" => {
-                "it does not exist in this account and region: `callvault migrate --queues` makes it"
+                "it does not exist in this account and region, or is not for this role: `callvault migrate --queues` makes it"
             }
             // The words of these may repeat what was signed, a session token included.
             "SignatureDoesNotMatch" | "InvalidSignature" | "IncompleteSignature" | "RequestExpired" => {
@@ -112,6 +116,12 @@ impl Fault {
             }
         }
     }
+}
+
+/// The text of the first element of that name.
+fn xml_text<'a>(body: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = body.split_once(&format!("<{name}>"))?;
+    Some(rest.split_once('<')?.0)
 }
 
 fn said(mut words: String) -> Source {

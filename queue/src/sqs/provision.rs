@@ -1,6 +1,7 @@
 //! Makes the queues.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName as Name;
@@ -17,6 +18,9 @@ use crate::stage::Stage;
 const RETENTION_SECS: u32 = 14 * 24 * 3600;
 /// The most that SQS takes. Workers give a message up long before; this parks what no worker lives to give up.
 const RECEIVES_MOST: u32 = 1000;
+
+/// How long a queue that was just made is waited for.
+const NEW_QUEUE_SECS_MOST: u32 = 10;
 
 type Attributes = HashMap<Name, String>;
 
@@ -90,9 +94,18 @@ impl Provision<'_> {
         self.set(live_url, Name::RedrivePolicy, policy.to_string()).await
     }
 
+    /// A queue that was just made may not be there yet (CreateQueue in SQS's API Reference).
     async fn attributes(&self, url: &str) -> Result<Attributes, Fault> {
-        let asked = self.client.get_queue_attributes().queue_url(url).attribute_names(Name::All).send().await;
-        Ok(asked.map_err(|error| Fault::of_call(&error))?.attributes.unwrap_or_default())
+        let asked = || self.client.get_queue_attributes().queue_url(url).attribute_names(Name::All).send();
+        for _ in 0..NEW_QUEUE_SECS_MOST {
+            match asked().await {
+                Err(error) if error.as_service_error().is_some_and(|error| error.is_queue_does_not_exist()) => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                told => return told.map(|told| told.attributes.unwrap_or_default()).map_err(|e| Fault::of_call(&e)),
+            }
+        }
+        Err(Fault::unavailable("it was made and cannot be found: wait a minute, then try again"))
     }
 
     async fn set(&self, url: &str, name: Name, value: String) -> Result<(), Fault> {
