@@ -18,6 +18,8 @@ pub(super) enum Fault {
     LeaseLost,
     /// More waits to be sent than the bound allows.
     Overloaded,
+    /// There is no such queue, or not for these credentials.
+    NoQueue,
     /// Everything else; it may heal.
     Unavailable {
         /// What is wrong and what to do.
@@ -33,7 +35,7 @@ pub(super) enum Fault {
 struct Said(String);
 
 impl Fault {
-    pub(super) fn unavailable(problem: &'static str) -> Fault {
+    pub(super) const fn unavailable(problem: &'static str) -> Fault {
         Fault::Unavailable { problem, source: None }
     }
 
@@ -71,10 +73,10 @@ impl Fault {
         let problem = match name {
             "ReceiptHandleIsInvalid" | "MessageNotInflight" => return Fault::LeaseLost,
             // Standard queues have no code of their own for a handle that another receive made stale.
-            "InvalidParameterValue" if message.contains("eceiptHandle is invalid") => return Fault::LeaseLost,
-            "NonExistentQueue" | "QueueDoesNotExist" => {
-                "it does not exist in this account and region, or is not for this role: `callvault migrate --queues` makes it"
+            "InvalidParameterValue" if message.contains("parameter ReceiptHandle is invalid") => {
+                return Fault::LeaseLost;
             }
+            "NonExistentQueue" | "QueueDoesNotExist" => return Fault::NoQueue,
             // The words of these may repeat what was signed, a session token included.
             "SignatureDoesNotMatch" | "InvalidSignature" | "IncompleteSignature" | "RequestExpired" => {
                 return Fault::Unavailable {
@@ -111,6 +113,11 @@ impl Fault {
         match self {
             Fault::LeaseLost => QueueError::LeaseLost,
             Fault::Overloaded => QueueError::Overloaded,
+            Fault::NoQueue => Fault::unavailable(
+                "it does not exist in this account and region, or is not for this role: `callvault migrate --queues` \
+                 makes it",
+            )
+            .at(queue),
             Fault::Unavailable { problem, source } => {
                 QueueError::Unavailable { queue: queue.to_owned(), problem: problem.to_owned(), source }
             }

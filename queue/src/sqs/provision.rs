@@ -22,6 +22,8 @@ const RECEIVES_MOST: u32 = 1000;
 /// How long a queue that was just made is waited for.
 const NEW_QUEUE_SECS_MOST: u32 = 10;
 
+const NO_URL: Fault = Fault::unavailable("SQS names no URL for it");
+
 type Attributes = HashMap<Name, String>;
 
 /// Makes what is missing, and leaves what is there as it is, but for a redrive policy where there is none. Safe any
@@ -56,12 +58,10 @@ impl Provision<'_> {
     async fn queue(&mut self, name: &str) -> Result<String, Fault> {
         let found = self.client.get_queue_url().queue_name(name);
         let found = found.set_queue_owner_aws_account_id(self.account.map(str::to_owned)).send().await;
-        let error = match found {
-            Ok(found) => return found.queue_url.ok_or_else(|| Fault::unavailable("SQS names no URL for it")),
-            Err(error) => error,
-        };
-        if !error.as_service_error().is_some_and(|error| error.is_queue_does_not_exist()) {
-            return Err(Fault::of_call(&error));
+        match found.map_err(|error| Fault::of_call(&error)) {
+            Ok(found) => return found.queue_url.ok_or(NO_URL),
+            Err(Fault::NoQueue) => {}
+            Err(fault) => return Err(fault),
         }
         let attributes = Attributes::from([
             (Name::MessageRetentionPeriod, RETENTION_SECS.to_string()),
@@ -70,7 +70,7 @@ impl Provision<'_> {
         let created = self.client.create_queue().queue_name(name).set_attributes(Some(attributes)).send().await;
         let url = created.map_err(|error| Fault::of_call(&error))?.queue_url;
         self.made.push(name.to_owned());
-        let url = url.ok_or_else(|| Fault::unavailable("SQS names no URL for it"))?;
+        let url = url.ok_or(NO_URL)?;
         // https://sqs.REGION.amazonaws.com/ACCOUNT/NAME
         match self.account {
             Some(account) if !url.contains(&format!("/{account}/")) => Err(Fault::unavailable(
@@ -98,11 +98,9 @@ impl Provision<'_> {
     async fn attributes(&self, url: &str) -> Result<Attributes, Fault> {
         let asked = || self.client.get_queue_attributes().queue_url(url).attribute_names(Name::All).send();
         for _ in 0..NEW_QUEUE_SECS_MOST {
-            match asked().await {
-                Err(error) if error.as_service_error().is_some_and(|error| error.is_queue_does_not_exist()) => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                told => return told.map(|told| told.attributes.unwrap_or_default()).map_err(|e| Fault::of_call(&e)),
+            match asked().await.map_err(|error| Fault::of_call(&error)) {
+                Err(Fault::NoQueue) => tokio::time::sleep(Duration::from_secs(1)).await,
+                told => return told.map(|told| told.attributes.unwrap_or_default()),
             }
         }
         Err(Fault::unavailable("it was made and cannot be found: wait a minute, then try again"))

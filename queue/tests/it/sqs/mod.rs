@@ -5,6 +5,7 @@ mod calls;
 mod delays;
 mod peer;
 mod queues;
+mod receives;
 mod stale;
 
 use std::sync::Arc;

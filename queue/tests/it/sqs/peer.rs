@@ -37,9 +37,14 @@ impl Peer {
         Peer { url, asked }
     }
 
-    /// The actions asked for so far, in their order, look-ups left out.
+    /// What was asked so far, in its order, look-ups left out.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// The actions of it.
     pub(crate) fn actions(&self) -> Vec<String> {
-        self.asked.lock().unwrap().iter().map(|(action, _)| action.clone()).collect()
+        self.asked().into_iter().map(|(action, _)| action).collect()
     }
 }
 

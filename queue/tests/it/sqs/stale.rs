@@ -52,14 +52,10 @@ async fn handle_that_sqs_calls_stale_is_a_lost_lease() {
 
 #[tokio::test]
 async fn sqs_hides_a_message_longer_than_the_lease() {
-    let seconds = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let noted = Arc::clone(&seconds);
-    let peer = Peer::start(move |asked| {
-        noted.lock().unwrap().push(asked.1["VisibilityTimeout"].as_u64().unwrap());
-        three_messages(asked)
-    });
-    let queue = open(&url("stale", &peer.await.url), Clock::System).await.unwrap();
+    let peer = Peer::start(three_messages).await;
+    let queue = open(&url("stale", &peer.url), Clock::System).await.unwrap();
     let deliveries = queue.receive(LANE, 3, Duration::ZERO).await.unwrap();
     queue.extend(&deliveries[0].receipt).await.unwrap();
-    assert_eq!(*seconds.lock().unwrap(), [LEASE.as_secs() + 1; 2]);
+    let seconds: Vec<_> = peer.asked().iter().map(|(_, request)| request["VisibilityTimeout"].as_u64()).collect();
+    assert_eq!(seconds, [Some(LEASE.as_secs() + 1); 2]);
 }
