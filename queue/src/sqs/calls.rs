@@ -43,7 +43,7 @@ impl Calls {
         let entries = messages.into_iter().enumerate().map(|(id, message)| {
             SendMessageBatchRequestEntry::builder()
                 .id(id.to_string())
-                .set_message_attributes(Some(message.message_attributes()))
+                .set_message_attributes(Some(message.attributes.write()))
                 .message_body(message.body)
                 .delay_seconds(message.delay_secs)
                 .build()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::message::Attributes;
+use super::attributes::Attributes;
 use crate::error::QueueError;
 use crate::message::Lane;
 

@@ -1,43 +1,20 @@
-//! A message as SQS carries it: the job is the body, what a delivery needs beside it are message attributes.
+//! Messages on their way to SQS and back. A message is never changed: what changes goes into a copy that takes its place.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
+use super::attributes::Attributes;
 use crate::message::{DeadLetter, Delivery, Receipt};
-use crate::trace::TraceParent;
 
 /// Longest delay that SQS keeps by itself.
 const DELAY_KEPT_MOST: Duration = Duration::from_secs(15 * 60);
 /// A thousand years: a later end is no date that others could read.
 const DELAY_MOST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
-/// Longest reason kept, in characters.
-const REASON_LENGTH_MOST: usize = 2000;
 /// Of a dead letter that no receiver parked: the queue's own redrive policy did.
 const PARKED_BY_SQS: &str = "received again and again without an end: parked by the queue's redrive policy";
-
-const ATTEMPTS: &str = "attempts";
-const PUBLISHED_AT: &str = "published_at";
-const NOT_BEFORE: &str = "not_before";
-const REASON: &str = "reason";
-const DIED_AT: &str = "died_at";
-const TRACE_PARENT: &str = "traceparent";
-
-/// What stands beside the body. A message is never changed: what changes goes into a copy that takes its place.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Attributes {
-    /// Charged attempts before this copy was sent; SQS counts the receives since.
-    pub(super) attempts: u32,
-    pub(super) published_at: DateTime<Utc>,
-    /// Set where the delay is longer than SQS keeps: not to be handed out before.
-    pub(super) not_before: Option<DateTime<Utc>>,
-    pub(super) reason: Option<String>,
-    pub(super) died_at: Option<DateTime<Utc>>,
-    pub(super) trace_parent: Option<TraceParent>,
-}
 
 /// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,54 +71,19 @@ impl Outgoing {
         attributes.died_at = Some(now);
         Outgoing::delayed(body(delivery), attributes, Duration::ZERO, now)
     }
-
-    pub(super) fn message_attributes(&self) -> HashMap<String, MessageAttributeValue> {
-        let Attributes { attempts, published_at, not_before, reason, died_at, trace_parent } = &self.attributes;
-        let texts = [
-            (PUBLISHED_AT, Some(time(published_at))),
-            (NOT_BEFORE, not_before.as_ref().map(time)),
-            (REASON, reason.as_deref().map(allowed)),
-            (DIED_AT, died_at.as_ref().map(time)),
-            (TRACE_PARENT, trace_parent.as_ref().map(ToString::to_string)),
-        ];
-        // SQS takes no empty text.
-        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.filter(|text| !text.is_empty())?)));
-        let values = texts.map(|(name, text)| (name, "String", text));
-        let values = values.chain([(ATTEMPTS, "Number", attempts.to_string())]);
-        let built = values.map(|(name, kind, text)| {
-            let value = MessageAttributeValue::builder().data_type(kind).string_value(text).build();
-            (name.to_owned(), value.expect("a value with its type is whole"))
-        });
-        built.collect()
-    }
 }
 
 impl Incoming {
     /// `None` where SQS left out what makes a message.
     pub(super) fn read(message: Message) -> Option<Incoming> {
-        let system = |name| message.attributes.as_ref()?.get(&name).cloned();
-        let text = |name: &str| message.message_attributes.as_ref()?.get(name)?.string_value.clone();
-        let at = |name: &str| Some(DateTime::parse_from_rfc3339(&text(name)?).ok()?.to_utc());
-        // A message that was not published by this engine has none of the attributes.
-        let sent = || {
-            let ms = system(MessageSystemAttributeName::SentTimestamp)?.parse().ok()?;
-            DateTime::from_timestamp_millis(ms)
-        };
-        let receives = system(MessageSystemAttributeName::ApproximateReceiveCount).and_then(|count| count.parse().ok());
-        Some(Incoming {
-            attributes: Attributes {
-                attempts: text(ATTEMPTS).and_then(|attempts| attempts.parse().ok()).unwrap_or(0),
-                published_at: at(PUBLISHED_AT).or_else(sent).unwrap_or_default(),
-                not_before: at(NOT_BEFORE),
-                reason: text(REASON),
-                died_at: at(DIED_AT),
-                trace_parent: text(TRACE_PARENT).and_then(|parent| parent.parse().ok()),
-            },
-            receives: receives.unwrap_or(1),
-            id: message.message_id?,
-            handle: message.receipt_handle?,
-            body: message.body.unwrap_or_default(),
-        })
+        let counted = |name| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
+        let sent = counted(MessageSystemAttributeName::SentTimestamp).and_then(DateTime::from_timestamp_millis);
+        let receives = counted(MessageSystemAttributeName::ApproximateReceiveCount);
+        let receives = receives.and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
+        let written = message.message_attributes.unwrap_or_default();
+        let attributes = Attributes::read(&written, sent.unwrap_or_default());
+        let body = message.body.unwrap_or_default();
+        Some(Incoming { id: message.message_id?, handle: message.receipt_handle?, body, attributes, receives })
     }
 
     /// Which charged hand-over this is.
@@ -198,16 +140,6 @@ fn body(delivery: &Delivery) -> String {
     String::from_utf8_lossy(&delivery.body).into_owned()
 }
 
-fn time(time: &DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-/// A reason in the characters that SQS takes (SendMessage in its API Reference), no longer than the bound.
-fn allowed(text: &str) -> String {
-    let is_allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
-    text.chars().take(REASON_LENGTH_MOST).map(|c| if is_allowed(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,7 +161,7 @@ mod tests {
     fn received(sent: &Outgoing, receives: u32) -> Incoming {
         let count = MessageSystemAttributeName::ApproximateReceiveCount;
         let message = Message::builder().message_id("id").receipt_handle("handle").body(&sent.body);
-        let message = message.set_message_attributes(Some(sent.message_attributes()));
+        let message = message.set_message_attributes(Some(sent.attributes.write()));
         Incoming::read(message.attributes(count, receives.to_string()).build()).unwrap()
     }
 
@@ -287,25 +219,6 @@ mod tests {
         let uncharged = retried(first, false);
         assert_eq!(uncharged.attempt(), 3);
         assert_eq!(retried(uncharged, true).attempt(), 4);
-    }
-
-    #[test]
-    fn reason_is_sent_in_characters_that_sqs_takes() {
-        let delivery = received(&outgoing(Duration::ZERO, &clock()), 1).into_delivery(false);
-        for (reason, expected) in
-            [("a\u{0}b\u{1f}\tc\u{ffff} “é” 🦀", "a\u{fffd}b\u{fffd}\tc\u{fffd} “é” 🦀"), ("", "")]
-        {
-            let sent = Outgoing::parked(&delivery, Attributes::default(), reason.to_owned(), clock().now());
-            assert_eq!(sent.message_attributes().contains_key(REASON), !expected.is_empty(), "{reason}");
-            assert_eq!(received(&sent, 1).into_dead_letter().reason, expected);
-        }
-    }
-
-    #[test]
-    fn long_reason_is_cut_short() {
-        let delivery = received(&outgoing(Duration::ZERO, &clock()), 1).into_delivery(false);
-        let sent = Outgoing::parked(&delivery, Attributes::default(), "é".repeat(100_000), clock().now());
-        assert_eq!(received(&sent, 1).into_dead_letter().reason.chars().count(), REASON_LENGTH_MOST);
     }
 
     #[test]

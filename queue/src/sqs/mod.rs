@@ -5,6 +5,7 @@
 //! never came to a settlement, and the queue's own redrive policy counts only those.
 
 mod address;
+mod attributes;
 mod batch;
 mod calls;
 mod client;
@@ -27,11 +28,12 @@ use crate::message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
 use crate::stage::Stage;
 use crate::{Job, Options, Queue, TraceParent};
 use address::Address;
+use attributes::Attributes;
 use batch::Batches;
 use calls::Calls;
 use fault::Fault;
 use leases::Leases;
-use message::{Attributes, Outgoing};
+use message::Outgoing;
 pub(crate) use provision::provision;
 
 /// A handle on all lanes.
