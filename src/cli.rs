@@ -62,8 +62,8 @@ pub(crate) enum Command {
     /// Make keys.
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Bring the catalog's schema up to date.
-    Migrate,
+    /// Bring the catalog's schema up to date; with --queues, make the queues too.
+    Migrate(MigrateOptions),
     /// Print every setting with its documentation and the value in force (secrets masked).
     Settings,
     /// Try every configured thing, as the user that serves: ok, or what is wrong and how to mend it.
@@ -110,6 +110,13 @@ pub(crate) struct ReconcileOptions {
     /// Count what is missing or stuck, queue nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateOptions {
+    /// Make what QUEUE_URL names where it is missing, and leave what is there as it is. Needs the rights to.
+    #[arg(long)]
+    pub(crate) queues: bool,
 }
 
 #[derive(Debug, Args)]

@@ -72,7 +72,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reconcile(options) => reconcile::run(&config, &options, output).await,
         Command::Recordings(command) => recordings::run(&config, &command, output).await,
         Command::Queue(command) => queue_command::run(&config, &command, output).await,
-        Command::Migrate => migrate::run(&config, output).await,
+        Command::Migrate(options) => migrate::run(&config, &options, output).await,
         Command::Settings => settings_command::run(&config, output),
         Command::Check => check::run(&config, output).await,
         Command::Demo(_) | Command::Keys(_) | Command::Simulate(_) => Ok(ExitCode::SUCCESS),

@@ -10,6 +10,7 @@ mod embedded;
 mod error;
 mod job;
 mod message;
+mod sqs;
 mod stage;
 mod trace;
 
@@ -35,16 +36,31 @@ pub struct Options {
     pub clock: Clock,
 }
 
-/// Opens the queue that `url` names by its scheme: `sqlite:PATH`.
+/// Opens the queue that `url` names by its scheme: `sqlite:PATH` or `sqs://PREFIX?region=REGION`.
 pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Arc::new(embedded::Embedded::open(path, options).await?)),
-        // The rest of the URL may hold a password.
-        scheme => {
-            let scheme = scheme.map_or("it", |(scheme, _)| scheme);
-            Err(QueueError::Unsupported(format!("{scheme} names no queue this build knows: expected sqlite:PATH")))
-        }
+        Some(("sqs", rest)) => Ok(Arc::new(sqs::Sqs::open(rest, options).await?)),
+        scheme => Err(unknown(scheme)),
     }
+}
+
+/// Makes ahead what the queue that `url` names needs, where that is not made on first use. Safe any number of times.
+/// The names of what was made.
+pub async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
+    match url.split_once(':') {
+        Some(("sqlite", _)) => Ok(Vec::new()),
+        Some(("sqs", rest)) => sqs::provision(rest).await,
+        scheme => Err(unknown(scheme)),
+    }
+}
+
+/// The rest of the URL may hold a password.
+fn unknown(scheme: Option<(&str, &str)>) -> QueueError {
+    let scheme = scheme.map_or("it", |(scheme, _)| scheme);
+    QueueError::Unsupported(format!(
+        "{scheme} names no queue this build knows: expected sqlite:PATH or sqs://PREFIX?region=REGION"
+    ))
 }
 
 /// A durable queue with one lane a stage and one of dead letters beside each. Every engine passes the contract suite.

@@ -19,6 +19,7 @@ mod roles;
 mod s3;
 mod secrets;
 mod settings;
+mod sqs;
 mod traces;
 mod vault_away;
 mod whole;

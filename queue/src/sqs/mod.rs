@@ -1,0 +1,176 @@
+//! The SQS engine: a standard queue a lane, `PREFIX-STAGE` and `PREFIX-STAGE-dead`.
+//!
+//! A message is never changed. A retry, a postponed message and a dead letter are a copy that is sent before the
+//! original is deleted: a crash between the two leaves both, never none. So a copy's receives are the attempts that
+//! never came to a settlement, and the queue's own redrive policy counts only those.
+
+mod address;
+mod attributes;
+mod batch;
+mod calls;
+mod client;
+mod fault;
+mod leases;
+mod message;
+mod provision;
+mod receive;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use crate::error::QueueError;
+use crate::message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
+use crate::stage::Stage;
+use crate::{Job, Options, Queue, TraceParent};
+use address::Address;
+use attributes::Attributes;
+use batch::Batches;
+use calls::Calls;
+use fault::Fault;
+use leases::Leases;
+use message::Outgoing;
+pub(crate) use provision::provision;
+
+/// A handle on all lanes.
+#[derive(Debug)]
+pub(crate) struct Sqs {
+    lanes: HashMap<Lane, LaneQueue>,
+    leases: Leases,
+    options: Options,
+    region: String,
+}
+
+/// The queue of one lane.
+#[derive(Debug)]
+struct LaneQueue {
+    calls: Arc<Calls>,
+    sends: Batches<Outgoing>,
+    deletes: Batches<String>,
+}
+
+impl Sqs {
+    /// Finds region and credentials. The queues are looked up when they are first needed: what an SQS that is away
+    /// keeps from its work goes on when it is back.
+    pub(crate) async fn open(rest: &str, options: Options) -> Result<Sqs, QueueError> {
+        let address = Address::parse(rest)?;
+        let (client, region) = client::connect(&address).await?;
+        let lanes = Stage::ALL.into_iter().flat_map(|stage| [Lane::live(stage), Lane::dead(stage)]);
+        let lanes = lanes.map(|lane| {
+            let calls = Calls {
+                client: client.clone(),
+                name: address.queue_name(lane),
+                account: address.account.clone(),
+                url: OnceCell::new(),
+            };
+            (lane, LaneQueue::new(calls))
+        });
+        Ok(Sqs { lanes: lanes.collect(), leases: Leases::new(options.lease), options, region })
+    }
+
+    fn lane(&self, lane: Lane) -> &LaneQueue {
+        &self.lanes[&lane]
+    }
+
+    /// The error of a fault on a lane's queue.
+    fn at(&self, lane: Lane) -> impl Fn(Fault) -> QueueError {
+        move |fault| fault.at(&format!("{} (SQS, {})", self.lane(lane).calls.name, self.region))
+    }
+
+    /// Sends `copy` to `to`, then deletes the original from `from`.
+    async fn replace(&self, from: Lane, handle: String, to: Lane, copy: Outgoing) -> Result<(), QueueError> {
+        self.lane(to).sends.add(copy).await.map_err(self.at(to))?;
+        self.delete(from, handle).await
+    }
+
+    async fn delete(&self, lane: Lane, handle: String) -> Result<(), QueueError> {
+        self.lane(lane).deletes.add(handle).await.map_err(self.at(lane))
+    }
+}
+
+impl LaneQueue {
+    fn new(calls: Calls) -> LaneQueue {
+        let calls = Arc::new(calls);
+        let (sending, deleting) = (Arc::clone(&calls), Arc::clone(&calls));
+        LaneQueue {
+            calls,
+            sends: Batches::new(move |messages| {
+                let calls = Arc::clone(&sending);
+                async move { calls.send(messages).await }
+            }),
+            deletes: Batches::new(move |handles| {
+                let calls = Arc::clone(&deleting);
+                async move { calls.delete(handles).await }
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for Sqs {
+    async fn publish(&self, job: &Job, delay: Duration) -> Result<(), QueueError> {
+        let (lane, now) = (Lane::live(job.stage()), self.options.clock.now());
+        let attributes =
+            Attributes { published_at: now, trace_parent: TraceParent::current(), ..Attributes::default() };
+        let body = String::from_utf8_lossy(&job.encode()).into_owned();
+        let message = Outgoing::delayed(body, attributes, delay, now);
+        self.lane(lane).sends.add(message).await.map_err(self.at(lane))
+    }
+
+    async fn receive(&self, lane: Lane, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
+        self.receive_due(lane, max, wait).await
+    }
+
+    async fn extend(&self, receipt: &Receipt) -> Result<(), QueueError> {
+        let lease = self.leases.get(&receipt.token)?;
+        let (asked, visibility_secs) = (Instant::now(), self.leases.extension_secs(&lease)?);
+        let hidden = self.lane(lease.lane).calls.hide(&receipt.token, visibility_secs).await;
+        hidden.map_err(self.at(lease.lane))?;
+        self.leases.renew(&receipt.token, asked, visibility_secs);
+        Ok(())
+    }
+
+    async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError> {
+        let lease = self.leases.end(&delivery.receipt.token)?;
+        let (lane, now) = (lease.lane, self.options.clock.now());
+        let (to, copy) = match settlement {
+            Settlement::Ack => return self.delete(lane, delivery.receipt.token).await,
+            Settlement::RetryAfter { delay, charge } => {
+                (lane, Outgoing::retried(&delivery, lease.attributes, delay, charge, now))
+            }
+            Settlement::DeadLetter { reason } => {
+                (Lane::dead(lane.stage), Outgoing::parked(&delivery, lease.attributes, reason, now))
+            }
+        };
+        self.replace(lane, delivery.receipt.token, to, copy).await
+    }
+
+    async fn depth(&self, stage: Stage) -> Result<Depth, QueueError> {
+        let (live, dead) = (Lane::live(stage), Lane::dead(stage));
+        let (live_counts, dead_counts) = tokio::join!(self.lane(live).calls.counts(), self.lane(dead).calls.counts());
+        let (live, dead) = (live_counts.map_err(self.at(live))?, dead_counts.map_err(self.at(dead))?);
+        Ok(Depth {
+            ready: live.ready,
+            delayed: live.delayed,
+            in_flight: live.in_flight,
+            dead: dead.ready + dead.delayed + dead.in_flight,
+        })
+    }
+
+    async fn dead_letters(&self, stage: Stage, max: usize) -> Result<Vec<DeadLetter>, QueueError> {
+        self.look(Lane::dead(stage), max).await
+    }
+
+    async fn check(&self) -> Result<(), QueueError> {
+        let lane = Lane::live(Stage::Archive);
+        self.lane(lane).calls.look_up().await.map(|_| ()).map_err(self.at(lane))
+    }
+
+    fn lease(&self) -> Duration {
+        self.leases.length()
+    }
+}
