@@ -35,6 +35,8 @@ mod purge;
 mod recordings;
 mod retention;
 mod row;
+mod schema;
+mod session;
 mod stuck;
 mod transcripts;
 mod versions;
@@ -43,7 +45,7 @@ mod words;
 
 pub use audit::{AuditEntry, AuditRow};
 pub use claims::Claim;
-pub use connect::Catalog;
+pub use connect::{Catalog, CatalogOptions};
 pub use error::{CatalogError, Refusal};
 pub use hear::Heard;
 pub use media::StoredMedia;

@@ -55,7 +55,7 @@ impl Catalog {
         limit: u32,
     ) -> Result<Vec<(AccountSid, RecordingSid)>, CatalogError> {
         let query = bind_due(sqlx::query(DUE_FOR_PURGE), policy, now, after).bind(i64::from(limit));
-        let rows = query.fetch_all(&self.readers).await?;
+        let rows = self.read_all(query).await?;
         let read = |row| {
             let columns = Columns(row);
             Ok((columns.parsed("account_sid")?, columns.parsed("recording_sid")?))
@@ -69,8 +69,8 @@ impl Catalog {
     /// # Errors
     /// What the database said.
     pub async fn overdue(&self, policy: &Policy, now: DateTime<Utc>) -> Result<u64, CatalogError> {
-        let row = bind_due(sqlx::query(OVERDUE), policy, now, None).fetch_one(&self.readers).await?;
-        Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+        let count = self.read_optional(bind_due(sqlx::query(OVERDUE), policy, now, None)).await?;
+        Ok(count.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or_default().unsigned_abs())
     }
 }
 

@@ -114,14 +114,13 @@ impl Catalog {
         last: &str,
         limit: u32,
     ) -> Result<Vec<RecordingRow>, CatalogError> {
-        let rows = sqlx::query(MAY_LACK)
+        let query = sqlx::query(MAY_LACK)
             .bind(last)
             .bind(before.timestamp_millis())
             .bind(i64::from(expects.transcribe))
             .bind(i64::from(expects.deliver))
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await?;
+            .bind(i64::from(limit));
+        let rows = self.read_all(query).await?;
         Ok(rows.iter().map(RecordingRow::read).collect::<Result<_, _>>()?)
     }
 }

@@ -70,6 +70,7 @@ macro_rules! contract_tests {
                 stored_media_cannot_be_staged_again,
                 measured_channels_outlast_what_twilio_says,
                 measured_duration_fills_in_for_twilio,
+                media_of_unknown_and_known_length_are_stored_alike,
                 failing_needs_a_recording,
                 failed_recording_says_why,
                 noted_error_keeps_the_status,

@@ -38,10 +38,12 @@ async fn odd_characters_in_a_path_are_taken_literally() {
 
 #[tokio::test]
 async fn url_of_another_kind_says_what_is_known() {
-    for (url, scheme) in [("postgres://anna:secret@db/x", "postgres"), ("catalog.db", "(none)")] {
+    for (url, scheme) in
+        [("mysql://anna:secret@db/x", "mysql"), ("catalog.db", "(none)"), ("anna:secret@db/x", "(none)")]
+    {
         let error = error_of(url).await.to_string();
-        assert!(error.contains(scheme) && error.contains("sqlite:PATH"), "{error}");
-        assert!(!error.contains("secret"), "{error}");
+        assert!(error.contains(scheme) && error.contains("sqlite:PATH") && error.contains("postgres:"), "{error}");
+        assert!(!error.contains("secret") && !error.contains("anna"), "{error}");
     }
     for url in ["sqlite:", "sqlite::memory:", "sqlite:data/", "sqlite:a.db?mode=ro"] {
         assert!(matches!(error_of(url).await, CatalogError::Url(_)), "{url}");
