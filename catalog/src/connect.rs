@@ -11,6 +11,8 @@ use sqlx::AnyPool;
 use crate::dialect::Dialect;
 use crate::error::CatalogError;
 
+pub(crate) use self::postgres::connect;
+
 /// How a catalog is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CatalogOptions {

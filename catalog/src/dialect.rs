@@ -19,6 +19,9 @@ pub(crate) struct Dialect {
     pub(crate) lock_free_rows: &'static str,
     /// Said first in a transaction that migrates: another one waits there until it ends.
     pub(crate) lock_schema: &'static str,
+    /// Begins a transaction that does nothing but lock a schedule, and locks schedule `$1` where it is free.
+    pub(crate) begin_schedule: &'static str,
+    pub(crate) lock_schedule: &'static str,
     /// An answer that takes longer will not come.
     pub(crate) patience: Duration,
     /// The schema, step by step.
@@ -34,6 +37,9 @@ pub(crate) static SQLITE: Dialect = Dialect {
     lock_row: "",
     lock_free_rows: "",
     lock_schema: "",
+    // Files lock them.
+    begin_schedule: "",
+    lock_schedule: "",
     // There is nobody at the other end who could be gone.
     patience: Duration::MAX,
     migrations: &SQLITE_MIGRATIONS,
@@ -47,9 +53,11 @@ pub(crate) static POSTGRES: Dialect = Dialect {
     lock_row: " FOR UPDATE",
     lock_free_rows: " FOR UPDATE SKIP LOCKED",
     // The first wait is for whoever migrates; the later ones are for tables in use, where a long wait would hold up all
-    // who come after. 1667329132 is "call" in ASCII; the schedules' locks are beside this one.
+    // who come after. 1667329132 is "call" in ASCII, and sets our locks apart from others' in the same database.
     lock_schema: "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
                   SELECT pg_advisory_xact_lock(1667329132, 0); SET LOCAL lock_timeout = '10s'",
+    begin_schedule: "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0",
+    lock_schedule: "SELECT pg_try_advisory_xact_lock(1667329132, $1)",
     // Longer than its own limit on a statement.
     patience: Duration::from_secs(75),
     migrations: &POSTGRES_MIGRATIONS,

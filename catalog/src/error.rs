@@ -113,7 +113,7 @@ impl CatalogError {
         matches!(self, Self::Unavailable { .. })
     }
 
-    /// Whether trying again at once is likely to help.
+    /// Whether two transactions kept each other from going on, and trying again at once is likely to help.
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Unavailable { problem: postgres::CONFLICT, .. })
     }

@@ -10,6 +10,10 @@ use crate::row::{RecordingRow, recording_columns};
 use crate::session::Transaction;
 use crate::words::Status;
 
+/// How often a message is taken in that two transactions kept each other from. Only here may that happen: a new recording
+/// is written after its call, a known one before, and all other changes lock one recording and nothing beside it.
+const TRIES: u32 = 5;
+
 /// What became of something heard.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
@@ -33,6 +37,16 @@ impl Catalog {
     /// # Errors
     /// What the database said; nothing was taken in then.
     pub async fn hear(&self, recording: &Recording, received_at: DateTime<Utc>) -> Result<Heard, CatalogError> {
+        let mut tries = 1;
+        loop {
+            match self.try_hear(recording, received_at).await {
+                Err(error) if error.is_conflict() && tries < TRIES => tries += 1,
+                heard => return heard,
+            }
+        }
+    }
+
+    async fn try_hear(&self, recording: &Recording, received_at: DateTime<Utc>) -> Result<Heard, CatalogError> {
         let said = Facts::of(recording, received_at)?;
         let mut transaction = self.begin().await?;
         let mut known = self.lock(&mut transaction, &recording.recording_sid).await?;

@@ -13,7 +13,7 @@ const USES: [&str; 12] = [
     "UPDATE calls SET first_heard_at = 0 WHERE FALSE",
     "INSERT INTO recordings (recording_sid, account_sid, status, twilio_status, received_at, updated_at) \
      SELECT recording_sid, account_sid, status, twilio_status, received_at, updated_at FROM recordings WHERE FALSE",
-    "UPDATE recordings SET updated_at = 0 WHERE FALSE",
+    "UPDATE recordings SET updated_at = 0, purge_queued_at = 0, steps_queued_at = 0 WHERE FALSE",
     "INSERT INTO transcripts (recording_sid, version, state, requested_at) \
      SELECT recording_sid, version, state, requested_at FROM transcripts WHERE FALSE",
     "UPDATE transcripts SET words = 0 WHERE FALSE",

@@ -24,7 +24,7 @@ async fn error_of(url: &str) -> CatalogError {
 async fn missing_folders_are_made() {
     let folder = folder();
     let catalog = Catalog::connect(&url(&folder, "deep/er/catalog.db")).await.unwrap();
-    assert_eq!(catalog.migrate().await.unwrap(), 1);
+    assert!(catalog.migrate().await.unwrap() > 0);
     assert!(folder.path().join("deep/er/catalog.db").exists());
 }
 
@@ -95,5 +95,6 @@ async fn catalog_opened_and_migrated_by_many_at_once_is_migrated_once() {
     let url = url(&folder, "catalog.db");
     let open = || async { Catalog::connect(&url).await.unwrap().migrate().await.unwrap() };
     let (one, two, three, four) = tokio::join!(open(), open(), open(), open());
-    assert_eq!(one + two + three + four, 1);
+    let steps = [one, two, three, four];
+    assert_eq!(steps.iter().filter(|taken| **taken > 0).count(), 1, "{steps:?}");
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod files;
+mod locking;
 mod postgres;
 mod server;
 mod sqlite;
