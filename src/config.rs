@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use twilio::{AccountSid, MediaFormat};
 use url::Url;
 
 use crate::settings::{SettingsError, Values};
+
+/// A server has a few hundred at most, for everybody.
+const MOST_CONNECTIONS: NonZeroU32 = NonZeroU32::new(1000).expect("is not zero");
 
 type Result<T> = std::result::Result<T, SettingsError>;
 
@@ -27,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) queue_url: String,
     pub(crate) queue_lease: Duration,
     pub(crate) database_url: String,
+    pub(crate) database_max_connections: NonZeroU32,
     pub(crate) recordings_bucket: String,
     pub(crate) encryption_recipients: Option<vault::Recipients>,
     pub(crate) encryption_identity_file: Option<PathBuf>,
@@ -104,6 +109,7 @@ impl Config {
             queue_url: text(&values, "queue_url")?,
             queue_lease: seconds(&values, "queue_lease_secs", 1, 43_200)?,
             database_url: text(&values, "database_url")?,
+            database_max_connections: values.number("database_max_connections", NonZeroU32::MIN, MOST_CONNECTIONS)?,
             recordings_bucket: text(&values, "recordings_bucket")?,
             encryption_recipients: recipients(&values)?,
             encryption_identity_file: values.path("encryption_identity_file"),

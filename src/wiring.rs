@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use catalog::Catalog;
+use catalog::{Catalog, CatalogOptions};
 use futures::StreamExt;
 use queue::{Clock, Queue};
 use transcriber::{
@@ -21,13 +21,21 @@ pub(crate) async fn queue(config: &Config) -> anyhow::Result<Arc<dyn Queue>> {
     queue::open(&config.queue_url, options).await.context("QUEUE_URL")
 }
 
-/// The catalog; an embedded one brings its schema up to date by itself.
+/// The catalog; an embedded one brings its schema up to date by itself, one on a server must have been.
 pub(crate) async fn catalog(config: &Config) -> anyhow::Result<Catalog> {
-    let catalog = Catalog::connect(&config.database_url).await.context("DATABASE_URL")?;
+    let catalog = unmigrated_catalog(config).await?;
     if config.database_url.starts_with("sqlite:") {
         catalog.migrate().await.context("DATABASE_URL")?;
+    } else {
+        catalog.check_schema().await.context("DATABASE_URL")?;
     }
     Ok(catalog)
+}
+
+/// The catalog, whatever its schema.
+pub(crate) async fn unmigrated_catalog(config: &Config) -> anyhow::Result<Catalog> {
+    let options = CatalogOptions { max_connections: config.database_max_connections };
+    Catalog::connect_with(&config.database_url, options).await.context("DATABASE_URL")
 }
 
 /// The vault. One in a folder makes its key on first use.

@@ -19,6 +19,7 @@ pub mod media;
 pub mod purge;
 pub mod retention;
 pub mod schedules;
+pub mod server;
 pub mod stuck;
 pub mod sweeps;
 pub mod transcripts;

@@ -1,62 +1,19 @@
 //! What PostgreSQL's locks do to those who meet at them. The other side is played by sessions of the test's own.
 
-use std::time::{Duration, Instant};
-
+use callvault_catalog::contract::server::Database;
 use callvault_catalog::{Catalog, CatalogError, Expects, Policy, Sweep};
-use chrono::{DateTime, TimeDelta, TimeZone, Utc};
-use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Executor, Row};
-use twilio::{Recording, RecordingSid, RecordingStatus};
+use chrono::TimeDelta;
+use sqlx::{AssertSqlSafe, Executor};
+use twilio::Recording;
 
-use crate::server::Database;
+use crate::harness::{lock, recording, sid, start, until_waiting};
 
-const PATIENCE: Duration = Duration::from_secs(30);
 const POLICY: Policy = Policy { retention_days: 30, transcript_days: 30, twilio_delete_after_days: None };
-
-fn start() -> DateTime<Utc> {
-    Utc.with_ymd_and_hms(2026, 11, 20, 9, 0, 0).unwrap()
-}
-
-fn sid(number: u32) -> RecordingSid {
-    format!("RE{number:032x}").parse().unwrap()
-}
-
-fn recording(number: u32) -> Recording {
-    Recording {
-        account_sid: format!("AC{:032x}", 1).parse().unwrap(),
-        recording_sid: sid(number),
-        call_sid: None,
-        conference_sid: None,
-        status: RecordingStatus::Completed,
-        source: None,
-        channels: None,
-        duration_secs: None,
-        started_at: Some(start()),
-        error_code: None,
-        encryption: None,
-    }
-}
-
-/// Waits until so many sessions of the database wait for a lock.
-async fn until_waiting(session: &mut PgConnection, sessions: i64) {
-    let waiting =
-        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let began = Instant::now();
-    while session.fetch_one(waiting).await.unwrap().get::<i64, _>(0) != sessions {
-        assert!(began.elapsed() < PATIENCE, "{sessions} sessions should wait");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-async fn lock(session: &mut PgConnection, number: u32) {
-    let select = format!("SELECT 1 FROM recordings WHERE recording_sid = '{}' FOR UPDATE", sid(number));
-    session.execute(AssertSqlSafe(select)).await.unwrap();
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sweeps_pass_by_what_another_has_locked() {
     let database = Database::migrated().await;
-    let catalog = Catalog::connect(database.url()).await.unwrap();
+    let catalog = database.catalog().await;
     for number in 1..=3 {
         catalog.hear(&recording(number), start()).await.unwrap();
     }
@@ -75,7 +32,7 @@ async fn sweeps_pass_by_what_another_has_locked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn change_waits_for_the_lock_on_its_recording_and_then_sees_what_was_done() {
     let database = Database::migrated().await;
-    let catalog = Catalog::connect(database.url()).await.unwrap();
+    let catalog = database.catalog().await;
     catalog.hear(&recording(1), start()).await.unwrap();
     let (mut other, mut watcher) = (database.session().await, database.session().await);
     other.execute("BEGIN").await.unwrap();
@@ -93,7 +50,11 @@ async fn change_waits_for_the_lock_on_its_recording_and_then_sees_what_was_done(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn message_that_runs_into_a_deadlock_is_taken_in_all_the_same() {
     let database = Database::migrated().await;
-    let catalog = Catalog::connect(&format!("{}?options=-c%20deadlock_timeout%3D10ms", database.url())).await.unwrap();
+    let catalog = {
+        let mut url = database.url().clone();
+        url.query_pairs_mut().append_pair("options", "-c deadlock_timeout=10ms");
+        Catalog::connect(url.as_str()).await.unwrap()
+    };
     catalog.hear(&recording(1), start()).await.unwrap();
     let call_sid = format!("CA{:032x}", 1).parse().unwrap();
     let with_call = Recording { call_sid: Some(call_sid), ..recording(1) };

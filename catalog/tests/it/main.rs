@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod files;
+mod gone;
+mod harness;
 mod locking;
 mod postgres;
-mod server;
 mod sqlite;
+mod tls;
+mod trouble;

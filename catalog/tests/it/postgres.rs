@@ -1,14 +1,12 @@
 //! The contract suite on PostgreSQL.
 
-use callvault_catalog::Catalog;
 use callvault_catalog::contract::Fixture;
-
-use crate::server::Database;
+use callvault_catalog::contract::server::Database;
 
 pub(crate) async fn fresh() -> Fixture {
     let database = Database::migrated().await;
-    let catalog = Catalog::connect(database.url()).await.unwrap();
-    let other = Catalog::connect(database.url()).await.unwrap();
+    let catalog = database.catalog().await;
+    let other = database.catalog().await;
     Fixture::new(catalog, other, database)
 }
 

@@ -1,30 +1,32 @@
-//! Databases on the test server, one a test.
+//! Databases on the PostgreSQL server that the tests run beside (`make test`), one a test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use callvault_catalog::Catalog;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tokio::sync::OnceCell;
 use url::Url;
 
+use crate::Catalog;
+
 /// A database of one's own, dropped with this.
-pub(crate) struct Database {
+#[derive(Debug)]
+pub struct Database {
     url: Url,
 }
 
 impl Database {
     /// An empty one.
-    pub(crate) async fn empty() -> Database {
+    pub async fn empty() -> Database {
         Database::create("").await
     }
 
     /// One with the schema: a copy of the first one, which takes a quarter of the time that migrating does.
-    pub(crate) async fn migrated() -> Database {
+    pub async fn migrated() -> Database {
         static TEMPLATE: OnceCell<String> = OnceCell::const_new();
         let template = TEMPLATE.get_or_init(async || {
             let template = Database::empty().await;
-            let catalog = Catalog::connect(template.url()).await.unwrap();
+            let catalog = template.catalog().await;
             catalog.migrate().await.unwrap();
             catalog.close().await;
             let name = template.name().to_owned();
@@ -44,17 +46,22 @@ impl Database {
         Database { url }
     }
 
-    pub(crate) fn url(&self) -> &str {
-        self.url.as_str()
+    pub fn url(&self) -> &Url {
+        &self.url
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.url.path()[1..]
     }
 
+    /// The catalog in it, over connections of its own.
+    pub async fn catalog(&self) -> Catalog {
+        Catalog::connect(self.url.as_str()).await.unwrap()
+    }
+
     /// Another session, outside of any catalog.
-    pub(crate) async fn session(&self) -> PgConnection {
-        PgConnection::connect(self.url()).await.unwrap()
+    pub async fn session(&self) -> PgConnection {
+        PgConnection::connect(self.url.as_str()).await.unwrap()
     }
 }
 
@@ -66,7 +73,7 @@ impl Drop for Database {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(tell_server(&drop));
         });
-        dropped.join().unwrap();
+        let _ = dropped.join();
     }
 }
 
