@@ -6,6 +6,7 @@ mod gone;
 mod harness;
 mod locking;
 mod postgres;
+mod schema;
 mod sqlite;
 mod tls;
 mod trouble;
