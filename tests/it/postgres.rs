@@ -40,10 +40,8 @@ async fn recordings_go_from_callback_to_transcript_to_their_end() {
     fleet.settled(5, &["transcribed"]).await;
     assert_eq!(fleet.json(&["retention"])[0]["published"], 1);
     fleet.settled(5, &["transcribed", "deleted"]).await;
-    crate::fleet::until("the old one is gone", async || {
-        fleet.show(old.recording_sid.as_str())["status"] == "deleted"
-    })
-    .await;
+    crate::fleet::until("the old one is gone", async || fleet.show(old.recording_sid.as_str())["status"] == "deleted")
+        .await;
     assert_eq!(fleet.objects().len(), 8, "media and transcript of the other four");
     drop(serving);
 }

@@ -37,9 +37,17 @@ pub(crate) fn recording(number: u32) -> Recording {
 pub(crate) async fn until_waiting(session: &mut PgConnection, sessions: i64) {
     let waiting =
         "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until(&format!("{sessions} sessions wait"), async || {
+        session.fetch_one(waiting).await.unwrap().get::<i64, _>(0) == sessions
+    })
+    .await;
+}
+
+/// Waits for a condition, and fails the test when it does not come true.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
-    while session.fetch_one(waiting).await.unwrap().get::<i64, _>(0) != sessions {
-        assert!(began.elapsed() < PATIENCE, "{sessions} sessions should wait");
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -32,6 +32,9 @@ async fn sweeps_pass_by_what_another_has_locked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn change_waits_for_the_lock_on_its_recording_and_then_sees_what_was_done() {
     let database = Database::migrated().await;
+    // Whatever a server is set to.
+    let isolate = format!("ALTER DATABASE {} SET default_transaction_isolation = 'serializable'", database.name());
+    database.session().await.execute(AssertSqlSafe(isolate)).await.unwrap();
     let catalog = database.catalog().await;
     catalog.hear(&recording(1), start()).await.unwrap();
     let (mut other, mut watcher) = (database.session().await, database.session().await);

@@ -1,11 +1,12 @@
 //! A server that is stopped, shut, full, strange or gone, and what is said of it: never a user, never a password.
 
 use std::error::Error;
+use std::num::NonZeroU32;
 
 use callvault_catalog::contract::server::Database;
-use callvault_catalog::{AuditEntry, Catalog, CatalogError};
+use callvault_catalog::{AuditEntry, Catalog, CatalogError, CatalogOptions};
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Executor, Row};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -205,4 +206,43 @@ async fn url_that_cannot_be_read_is_refused() {
         let error = error_of(&format!("postgres://anna:{PASSWORD}@{rest}")).await;
         assert!(matches!(error, CatalogError::Url(_)), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn sessions_have_limits_and_a_name() {
+    let database = Database::migrated().await;
+    let show = "CREATE FUNCTION show() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.detail := concat_ws(' ', \
+                current_setting('statement_timeout'), current_setting('lock_timeout'), \
+                current_setting('idle_in_transaction_session_timeout'), current_setting('application_name')); \
+                RETURN NEW; END $$; \
+                CREATE TRIGGER show BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION show()";
+    database.session().await.execute(show).await.unwrap();
+    let mut url = database.url().clone();
+    for (parameters, expected) in [
+        ("sslmode=disable", "1min 10s 1min callvault"),
+        ("options=-c%20lock_timeout%3D3s&application_name=sweeper", "1min 3s 1min sweeper"),
+    ] {
+        url.set_query(Some(parameters));
+        let catalog = Catalog::connect(url.as_str()).await.unwrap();
+        written(&catalog).await.unwrap();
+        assert_eq!(catalog.audit_log(None, 1).await.unwrap()[0].detail, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_are_as_many_as_allowed_and_no_more() {
+    let database = Database::migrated().await;
+    let options = CatalogOptions { max_connections: NonZeroU32::new(3).unwrap() };
+    let catalog = Catalog::connect_with(database.url().as_str(), options).await.unwrap();
+    let asked = (0..50).map(|_| {
+        let catalog = catalog.clone();
+        tokio::spawn(async move { catalog.counts().await.unwrap() })
+    });
+    for counts in asked.collect::<Vec<_>>() {
+        counts.await.unwrap();
+    }
+    let sessions =
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'callvault'";
+    let sessions: i64 = database.session().await.fetch_one(sessions).await.unwrap().get(0);
+    assert!((1..=3).contains(&sessions), "{sessions}");
 }
