@@ -10,6 +10,7 @@ mod transcription;
 mod warnings;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use crate::settings::{Environment, SettingsError, Values};
 pub(crate) use account::Twilio;
 pub(crate) use delivery::Delivery;
 pub(crate) use transcription::{Provider, Transcription};
+
+/// A server has a few hundred at most, for everybody.
+const MOST_CONNECTIONS: NonZeroU32 = NonZeroU32::new(1000).expect("is not zero");
 
 type Result<T> = std::result::Result<T, SettingsError>;
 
@@ -39,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) queue_url: String,
     pub(crate) queue_lease: Duration,
     pub(crate) database_url: String,
+    pub(crate) database_max_connections: NonZeroU32,
     pub(crate) recordings_bucket: String,
     pub(crate) s3_encryption: vault::S3Encryption,
     pub(crate) encryption_recipients: Option<vault::Recipients>,
@@ -77,6 +82,7 @@ impl Config {
             queue_url: text(&values, "queue_url")?,
             queue_lease: seconds(&values, "queue_lease_secs", 1, 43_200)?,
             database_url: text(&values, "database_url")?,
+            database_max_connections: values.number("database_max_connections", NonZeroU32::MIN, MOST_CONNECTIONS)?,
             recordings_bucket: text(&values, "recordings_bucket")?,
             s3_encryption: s3_encryption(&values)?,
             encryption_recipients: recipients(&values)?,

@@ -12,6 +12,7 @@ mod queue_command;
 mod reconcile;
 mod recordings;
 mod retention;
+mod schedule;
 mod serve;
 mod settings;
 mod settings_command;

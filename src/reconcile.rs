@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use catalog::Schedule;
 use chrono::TimeDelta;
 use queue::Clock;
 use workers::{ReconcileReport, ReconcileWindow};
@@ -9,6 +10,7 @@ use workers::{ReconcileReport, ReconcileWindow};
 use crate::cli::ReconcileOptions;
 use crate::config::Config;
 use crate::output::Output;
+use crate::schedule::{Swept, alone};
 use crate::wiring;
 
 pub(crate) async fn run(config: &Config, options: &ReconcileOptions, output: Output) -> anyhow::Result<ExitCode> {
@@ -20,7 +22,13 @@ pub(crate) async fn run(config: &Config, options: &ReconcileOptions, output: Out
         until: options.until.map(|until| until.date_naive()),
     };
     let reconciler = wiring::reconciler(config, &queue, &catalog, options.dry_run)?;
-    let report = reconciler.run(window, now).await?;
+    let pass = async { Ok(reconciler.run(window, now).await?) };
+    let swept = if options.dry_run {
+        Swept { report: pass.await?, skipped: false }
+    } else {
+        alone(&catalog, Schedule::Reconcile, pass).await?
+    };
+    let report = &swept.report;
     if report.past_retention > 0 {
         tracing::warn!(
             "{} of the missing recordings started more than RETENTION_DAYS ({}) ago: they are archived, and the next \
@@ -29,7 +37,7 @@ pub(crate) async fn run(config: &Config, options: &ReconcileOptions, output: Out
             config.policy.retention_days
         );
     }
-    output.document(&report, text)?;
+    output.document(&swept, |swept| swept.text(Schedule::Reconcile, text))?;
     Ok(ExitCode::SUCCESS)
 }
 

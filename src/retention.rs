@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use catalog::Schedule;
 use queue::Clock;
 use serde::Serialize;
 use workers::RetentionReport;
@@ -10,11 +11,12 @@ use workers::RetentionReport;
 use crate::cli::RetentionOptions;
 use crate::config::Config;
 use crate::output::Output;
+use crate::schedule::{Swept, alone};
 use crate::wiring;
 
 /// What the sweep did.
-#[derive(Serialize)]
-struct Swept {
+#[derive(Default, Serialize)]
+struct Report {
     #[serde(flatten)]
     retention: RetentionReport,
     /// Left by puts that were broken off; none in a dry run.
@@ -24,12 +26,22 @@ struct Swept {
 pub(crate) async fn run(config: &Config, options: &RetentionOptions, output: Output) -> anyhow::Result<ExitCode> {
     let (queue, catalog) = (wiring::queue(config).await?, wiring::catalog(config).await?);
     let now = Clock::System.now();
-    let retention = workers::retention_sweep(&catalog, queue.as_ref(), &config.policy, now, options.dry_run).await?;
-    // A store that is away must not hide what was queued.
-    let unfinished = if options.dry_run { Ok(0) } else { unfinished(config).await };
-    let unfinished_removed = *unfinished.as_ref().unwrap_or(&0);
-    output.document(&Swept { retention, unfinished_removed }, text)?;
-    unfinished.map(|_| ExitCode::SUCCESS)
+    let mut unfinished_removed = Ok(0);
+    let sweep = async {
+        let report = workers::retention_sweep(&catalog, queue.as_ref(), &config.policy, now, options.dry_run).await?;
+        if !options.dry_run {
+            // A store that is away must not hide what was queued.
+            unfinished_removed = unfinished(config).await;
+        }
+        Ok(Report { retention: report, unfinished_removed: *unfinished_removed.as_ref().unwrap_or(&0) })
+    };
+    let swept = if options.dry_run {
+        Swept { report: sweep.await?, skipped: false }
+    } else {
+        alone(&catalog, Schedule::Retention, sweep).await?
+    };
+    output.document(&swept, |swept| swept.text(Schedule::Retention, text))?;
+    unfinished_removed.map(|_| ExitCode::SUCCESS)
 }
 
 /// Removes what puts that were broken off left in the store.
@@ -38,7 +50,7 @@ pub(crate) async fn unfinished(config: &Config) -> anyhow::Result<usize> {
     workers::sweep_unfinished(store.as_ref()).await.context("unfinished objects not swept")
 }
 
-fn text(swept: &Swept) -> String {
-    let RetentionReport { due, published } = swept.retention;
-    format!("due {due}, purge jobs queued {published}, unfinished objects removed {}", swept.unfinished_removed)
+fn text(report: &Report) -> String {
+    let RetentionReport { due, published } = report.retention;
+    format!("due {due}, purge jobs queued {published}, unfinished objects removed {}", report.unfinished_removed)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use catalog::Catalog;
+use catalog::{Catalog, Schedule};
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use queue::{Clock, Queue, Stage};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use workers::{Dispatcher, ReconcileWindow};
 
 use crate::config::Config;
+use crate::schedule::alone;
 use crate::settings::masked;
 use crate::{ingest_role, retention, telemetry, wiring};
 
@@ -64,18 +65,22 @@ pub(crate) async fn dispatcher(
     })
 }
 
-/// Runs both sweeps at once and then on their periods. A sweep that fails is logged: the next one is its retry.
+/// Runs both sweeps at once and then on their periods, where no other process is at it. A sweep that fails is logged: the
+/// next one is its retry.
 async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, shutdown: CancellationToken) {
     let sweep = || -> BoxFuture<'_, anyhow::Result<()>> {
         Box::pin(async {
             let now = Clock::System.now();
-            let report = workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, false).await?;
-            tracing::info!(due = report.due, published = report.published, "retention sweep");
-            let removed = retention::unfinished(config).await?;
-            if removed > 0 {
-                tracing::info!(removed, "unfinished objects removed");
-            }
-            Ok(())
+            let sweep = async {
+                let report = workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, false).await?;
+                tracing::info!(due = report.due, published = report.published, "retention sweep");
+                let removed = retention::unfinished(config).await?;
+                if removed > 0 {
+                    tracing::info!(removed, "unfinished objects removed");
+                }
+                Ok(())
+            };
+            alone(catalog, Schedule::Retention, sweep).await.map(|_| ())
         })
     };
     let reconcile = || -> BoxFuture<'_, anyhow::Result<()>> {
@@ -83,10 +88,13 @@ async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, s
             let now = Clock::System.now();
             let lookback = TimeDelta::days(i64::from(config.schedules.reconcile_lookback_days));
             let window = ReconcileWindow { since: Some((now - lookback).date_naive()), until: None };
-            let report = wiring::reconciler(config, queue, catalog, false)?.run(window, now).await?;
-            let (listed, missing, stuck) = (report.listed, report.missing, report.stuck);
-            tracing::info!(listed, missing, stuck, published = report.published, "reconcile pass");
-            Ok(())
+            let pass = async {
+                let report = wiring::reconciler(config, queue, catalog, false)?.run(window, now).await?;
+                let (listed, missing, stuck) = (report.listed, report.missing, report.stuck);
+                tracing::info!(listed, missing, stuck, published = report.published, "reconcile pass");
+                Ok(())
+            };
+            alone(catalog, Schedule::Reconcile, pass).await.map(|_| ())
         })
     };
     tokio::join!(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use catalog::{Catalog, CatalogError};
+use catalog::{Catalog, CatalogError, CatalogOptions};
 use futures::StreamExt;
 use queue::{Clock, Queue, QueueError};
 use transcriber::{
@@ -26,18 +26,21 @@ pub(crate) async fn queue(config: &Config) -> anyhow::Result<Arc<dyn Queue>> {
     }
 }
 
-/// The catalog; an embedded one brings its schema up to date by itself.
+/// The catalog; an embedded one brings its schema up to date by itself, one on a server must have been.
 pub(crate) async fn catalog(config: &Config) -> anyhow::Result<Catalog> {
     let catalog = unmigrated_catalog(config).await?;
     if config.database_url.starts_with("sqlite:") {
         catalog.migrate().await.context("DATABASE_URL")?;
+    } else {
+        catalog.check_schema().await.context("DATABASE_URL")?;
     }
     Ok(catalog)
 }
 
 /// The catalog as it is.
 pub(crate) async fn unmigrated_catalog(config: &Config) -> anyhow::Result<Catalog> {
-    match Catalog::connect(&config.database_url).await {
+    let options = CatalogOptions { max_connections: config.database_max_connections };
+    match Catalog::connect_with(&config.database_url, options).await {
         Err(CatalogError::Url(problem)) => Err(SettingsError::new("database_url", problem).into()),
         opened => opened.context("DATABASE_URL"),
     }

@@ -47,8 +47,8 @@ impl Catalog {
     pub async fn audit(&self, entry: &AuditEntry, now: DateTime<Utc>) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
         let sid = entry.recording_sid.as_ref().map(RecordingSid::as_str);
-        insert(&entry.actor, &entry.action, sid, &entry.detail, now).execute(&mut *transaction).await?;
-        Ok(transaction.commit().await?)
+        transaction.execute(insert(&entry.actor, &entry.action, sid, &entry.detail, now)).await?;
+        transaction.commit().await
     }
 
     /// The newest `limit` entries, newest first: of one recording, or of everything.
@@ -63,7 +63,7 @@ impl Catalog {
         if let Some(sid) = sid {
             query = query.bind(sid.as_str());
         }
-        let rows = query.fetch_all(&self.readers).await?;
+        let rows = self.read_all(query).await?;
         Ok(rows.iter().map(AuditRow::read).collect::<Result<_, _>>()?)
     }
 }

@@ -3,20 +3,21 @@
 use chrono::{DateTime, Utc};
 use sqlx::any::{AnyArguments, AnyQueryResult};
 use sqlx::query::Query;
-use sqlx::{Any, AssertSqlSafe, Transaction};
+use sqlx::{Any, AssertSqlSafe, Row};
 use twilio::RecordingSid;
 
 use crate::claims::Claim;
 use crate::connect::Catalog;
 use crate::error::{CatalogError, Refusal};
 use crate::row::{RecordingRow, recording_columns};
+use crate::session::Transaction;
 use crate::words::{Status, Work};
 
 /// The transaction and the row as it was when the lock was taken: nobody else changes the recording, its claims, its
 /// holds or its transcripts until this ends. Dropping it changes nothing.
 pub(crate) struct Change {
     pub(crate) row: RecordingRow,
-    transaction: Transaction<'static, Any>,
+    transaction: Transaction,
 }
 
 impl Catalog {
@@ -30,11 +31,11 @@ impl Catalog {
     /// A change in the name of `claim`: refused unless that is a claim to `work`, and the newest one.
     pub(crate) async fn change_under(&self, claim: &Claim, work: Work) -> Result<Change, CatalogError> {
         let mut change = self.change(claim.recording_sid()).await?;
-        let newest: Option<i64> = sqlx::query_scalar("SELECT fence FROM claims WHERE recording_sid = $1 AND work = $2")
+        let select = sqlx::query("SELECT fence FROM claims WHERE recording_sid = $1 AND work = $2")
             .bind(claim.recording_sid().as_str())
-            .bind(work.as_str())
-            .fetch_optional(&mut *change.transaction)
-            .await?;
+            .bind(work.as_str());
+        let newest = change.transaction.fetch_optional(select).await?;
+        let newest: Option<i64> = newest.map(|row| row.try_get(0)).transpose()?;
         if claim.work() != work || newest != Some(claim.fence()) {
             return Err(CatalogError::ClaimLost);
         }
@@ -43,14 +44,12 @@ impl Catalog {
 
     pub(crate) async fn lock(
         &self,
-        transaction: &mut Transaction<'static, Any>,
+        transaction: &mut Transaction,
         sid: &RecordingSid,
     ) -> Result<Option<RecordingRow>, CatalogError> {
         let select = concat!("SELECT ", recording_columns!(), " FROM recordings WHERE recording_sid = $1");
-        let row = sqlx::query(AssertSqlSafe(format!("{select}{}", self.dialect.lock_row)))
-            .bind(sid.as_str())
-            .fetch_optional(&mut **transaction)
-            .await?;
+        let select = sqlx::query(AssertSqlSafe(format!("{select}{}", self.dialect.lock_row))).bind(sid.as_str());
+        let row = transaction.fetch_optional(select).await?;
         Ok(row.as_ref().map(RecordingRow::read).transpose()?)
     }
 }
@@ -73,7 +72,7 @@ impl Change {
         &mut self,
         query: Query<'_, Any, AnyArguments>,
     ) -> Result<AnyQueryResult, CatalogError> {
-        Ok(query.execute(&mut *self.transaction).await?)
+        self.transaction.execute(query).await
     }
 
     /// Sets columns of the row, `updated_at` among them; `$1` is `now`.
@@ -85,15 +84,14 @@ impl Change {
 
     /// The first column of the first row, of a query that always has one.
     pub(crate) async fn number(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<i64, CatalogError> {
-        use sqlx::Row;
-        Ok(query.fetch_one(&mut *self.transaction).await?.try_get(0)?)
+        Ok(self.transaction.fetch_one(query).await?.try_get(0)?)
     }
 
-    pub(crate) fn transaction(&mut self) -> &mut Transaction<'static, Any> {
+    pub(crate) fn transaction(&mut self) -> &mut Transaction {
         &mut self.transaction
     }
 
     pub(crate) async fn commit(self) -> Result<(), CatalogError> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await
     }
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::Row;
 use twilio::RecordingSid;
 
 use crate::change::Change;
@@ -54,7 +55,7 @@ impl Catalog {
         if change.row.is_marked && work != Work::Purge {
             return Ok(None);
         }
-        let fence: Option<i64> = sqlx::query_scalar(
+        let upsert = sqlx::query(
             "INSERT INTO claims (recording_sid, work, fence, expires_at) VALUES ($1, $2, 1, $3) \
              ON CONFLICT (recording_sid, work) DO UPDATE SET fence = claims.fence + 1, expires_at = excluded.expires_at \
              WHERE claims.expires_at <= $4 RETURNING fence",
@@ -62,10 +63,9 @@ impl Catalog {
         .bind(sid.as_str())
         .bind(work.as_str())
         .bind(expiry(lease, now))
-        .bind(now.timestamp_millis())
-        .fetch_optional(&mut **change.transaction())
-        .await?;
-        let Some(fence) = fence else { return Ok(None) };
+        .bind(now.timestamp_millis());
+        let Some(row) = change.transaction().fetch_optional(upsert).await? else { return Ok(None) };
+        let fence = row.try_get(0)?;
         change.commit().await?;
         Ok(Some(Claim { recording_sid: sid.clone(), work, fence }))
     }
@@ -88,14 +88,13 @@ impl Catalog {
 
     async fn set_expiry(&self, claim: &Claim, expires_at: i64) -> Result<bool, CatalogError> {
         let mut transaction = self.begin().await?;
-        let updated =
+        let update =
             sqlx::query("UPDATE claims SET expires_at = $1 WHERE recording_sid = $2 AND work = $3 AND fence = $4")
                 .bind(expires_at)
                 .bind(claim.recording_sid.as_str())
                 .bind(claim.work.as_str())
-                .bind(claim.fence)
-                .execute(&mut *transaction)
-                .await?;
+                .bind(claim.fence);
+        let updated = transaction.execute(update).await?;
         transaction.commit().await?;
         Ok(updated.rows_affected() == 1)
     }

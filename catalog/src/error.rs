@@ -1,12 +1,18 @@
 //! What can go wrong with a catalog, told apart by what to do about it.
 
-use sqlx::error::DatabaseError;
+mod postgres;
+mod sqlite;
+
+use std::io;
+
 use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgDatabaseError;
 use twilio::RecordingSid;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a catalog did not do what it was asked to. Nothing was changed.
+/// Why a catalog did not do what it was asked to. Nothing was changed; only where the connection broke during the very
+/// commit, that is not known, and asking again does no harm. None of them shows a user or a password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
@@ -38,6 +44,9 @@ pub enum CatalogError {
     /// The schema is missing or older than this version needs.
     #[error("the catalog's schema is not up to date: run `callvault migrate`")]
     NotMigrated,
+    /// The schema is of a newer version and lacks what this one needs.
+    #[error("the catalog's schema is too new for this version: run the version that migrated it, or a newer one")]
+    SchemaTooNew,
     /// The schema can't be brought up to date.
     #[error("the catalog's schema can't be brought up to date")]
     Migration {
@@ -104,6 +113,11 @@ impl CatalogError {
         matches!(self, Self::Unavailable { .. })
     }
 
+    /// Whether two transactions kept each other from going on, and trying again at once is likely to help.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Unavailable { problem: postgres::CONFLICT, .. })
+    }
+
     fn unavailable(problem: &'static str, source: impl Into<BoxError>) -> Self {
         Self::Unavailable { problem, source: source.into() }
     }
@@ -116,11 +130,19 @@ impl CatalogError {
 impl From<sqlx::Error> for CatalogError {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            sqlx::Error::Database(error) => sqlite(error),
-            error @ sqlx::Error::PoolTimedOut => Self::unavailable("it is too busy", error),
-            error @ (sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed) => {
+            sqlx::Error::Database(error) => match error.try_downcast_ref::<PgDatabaseError>() {
+                Some(error) => postgres::read(error),
+                None => sqlite::read(error),
+            },
+            sqlx::Error::Io(error) => connection(error),
+            error @ sqlx::Error::PoolTimedOut => {
+                Self::unavailable("all its connections are in use for too long", error)
+            }
+            error @ (sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_)) => {
                 Self::unavailable("the connection to it broke", error)
             }
+            error @ sqlx::Error::Tls(_) => Self::denied(NO_TLS, error),
+            sqlx::Error::Configuration(error) => Self::Url(error.to_string()),
             error @ (sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
                 Self::Corrupt { source: error.into() }
             }
@@ -129,20 +151,22 @@ impl From<sqlx::Error> for CatalogError {
     }
 }
 
-/// SQLite's result codes: <https://www.sqlite.org/rescode.html>. The low byte of an extended code is the primary one.
-fn sqlite(error: Box<dyn DatabaseError>) -> CatalogError {
-    let code = error.code().and_then(|code| code.parse::<i32>().ok()).map(|extended| extended & 0xff);
-    let has_no_table = error.message().starts_with("no such table") || error.message().starts_with("no such column");
-    match code {
-        Some(1) if has_no_table => CatalogError::NotMigrated,
-        Some(5 | 6) => CatalogError::unavailable("another process keeps it locked", error),
-        Some(7) => CatalogError::unavailable("there is no memory left", error),
-        Some(10) => CatalogError::unavailable("its disk fails, or is full", error),
-        Some(13) => CatalogError::unavailable("its disk is full: free some space", error),
-        Some(3 | 8 | 23) => CatalogError::denied("its file or folder is read-only", error),
-        Some(14) => CatalogError::denied("its file can't be opened: see that the folder is there and writable", error),
-        Some(11 | 26) => CatalogError::Corrupt { source: error.into() },
-        _ => CatalogError::Database { source: error.into() },
+const NO_TLS: &str = "no TLS came about that is as sslmode and sslrootcert ask for";
+
+/// What became of a connection to a server.
+fn connection(error: io::Error) -> CatalogError {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, NotFound, TimedOut, UnexpectedEof,
+    };
+    match error.kind() {
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
+            CatalogError::unavailable("the connection to it broke", error)
+        }
+        TimedOut => CatalogError::unavailable("its server does not answer", error),
+        // rustls says what it does not like about the server this way.
+        InvalidData => CatalogError::denied(NO_TLS, error),
+        NotFound => CatalogError::unavailable("its server's socket, or a certificate's file, is not there", error),
+        _ => CatalogError::unavailable("its server can't be reached: see that it runs, and its host and port", error),
     }
 }
 

@@ -1,14 +1,18 @@
 //! Hearing of a recording: what Twilio says becomes one row, whatever is said how often and in which order.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Any, Transaction};
 use twilio::Recording;
 
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::facts::Facts;
 use crate::row::{RecordingRow, recording_columns};
+use crate::session::Transaction;
 use crate::words::Status;
+
+/// How often a message is taken in that two transactions kept each other from. Only here may that happen: a new recording
+/// is written after its call, a known one before, and all other changes lock one recording and nothing beside it.
+const TRIES: u32 = 5;
 
 /// What became of something heard.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +37,16 @@ impl Catalog {
     /// # Errors
     /// What the database said; nothing was taken in then.
     pub async fn hear(&self, recording: &Recording, received_at: DateTime<Utc>) -> Result<Heard, CatalogError> {
+        let mut tries = 1;
+        loop {
+            match self.try_hear(recording, received_at).await {
+                Err(error) if error.is_conflict() && tries < TRIES => tries += 1,
+                heard => return heard,
+            }
+        }
+    }
+
+    async fn try_hear(&self, recording: &Recording, received_at: DateTime<Utc>) -> Result<Heard, CatalogError> {
         let said = Facts::of(recording, received_at)?;
         let mut transaction = self.begin().await?;
         let mut known = self.lock(&mut transaction, &recording.recording_sid).await?;
@@ -58,10 +72,10 @@ impl Catalog {
 }
 
 async fn insert(
-    transaction: &mut Transaction<'static, Any>,
+    transaction: &mut Transaction,
     recording: &Recording,
     facts: &Facts,
-) -> Result<Option<RecordingRow>, sqlx::Error> {
+) -> Result<Option<RecordingRow>, CatalogError> {
     let insert = sqlx::query(concat!(
         "INSERT INTO recordings (call_sid, conference_sid, twilio_status, twilio_says_deleted, twilio_error_code, \
          source, channels, duration_secs, started_at, encryption, received_at, updated_at, status, error, \
@@ -71,24 +85,23 @@ async fn insert(
         recording_columns!()
     ));
     let (status, error) = facts.standing();
-    let row = facts
+    let insert = facts
         .bind(insert)
         .bind(facts.received_at.timestamp_millis())
         .bind(status.as_str())
         .bind(error)
         .bind(recording.recording_sid.as_str())
-        .bind(recording.account_sid.as_str())
-        .fetch_optional(&mut **transaction)
-        .await?;
-    row.as_ref().map(RecordingRow::read).transpose()
+        .bind(recording.account_sid.as_str());
+    let row = transaction.fetch_optional(insert).await?;
+    Ok(row.as_ref().map(RecordingRow::read).transpose()?)
 }
 
 async fn update(
-    transaction: &mut Transaction<'static, Any>,
+    transaction: &mut Transaction,
     row: &RecordingRow,
     facts: &Facts,
     heard_at: DateTime<Utc>,
-) -> Result<RecordingRow, sqlx::Error> {
+) -> Result<RecordingRow, CatalogError> {
     let update = sqlx::query(concat!(
         "UPDATE recordings SET call_sid = $1, conference_sid = $2, twilio_status = $3, twilio_says_deleted = $4, \
          twilio_error_code = $5, source = $6, channels = $7, duration_secs = $8, started_at = $9, encryption = $10, \
@@ -98,16 +111,14 @@ async fn update(
         recording_columns!()
     ));
     let (status, error) = standing(row, facts);
-    let updated = facts
+    let update = facts
         .bind(update)
         .bind(facts.received_at.timestamp_millis())
         .bind(status.as_str())
         .bind(error)
         .bind(heard_at.timestamp_millis())
-        .bind(row.recording_sid.as_str())
-        .fetch_one(&mut **transaction)
-        .await?;
-    RecordingRow::read(&updated)
+        .bind(row.recording_sid.as_str());
+    Ok(RecordingRow::read(&transaction.fetch_one(update).await?)?)
 }
 
 /// What is archived stands where our own work brought it, and what is being deleted stays as it is until that is done;
@@ -118,21 +129,15 @@ fn standing(row: &RecordingRow, facts: &Facts) -> (Status, Option<String>) {
     if has_moved && !is_ours { facts.standing() } else { (row.status, row.error.clone()) }
 }
 
-async fn insert_call(
-    transaction: &mut Transaction<'static, Any>,
-    recording: &Recording,
-    facts: &Facts,
-) -> Result<(), sqlx::Error> {
+async fn insert_call(transaction: &mut Transaction, recording: &Recording, facts: &Facts) -> Result<(), CatalogError> {
     let Some(call_sid) = &facts.call_sid else { return Ok(()) };
-    sqlx::query(
+    let upsert = sqlx::query(
         "INSERT INTO calls (call_sid, account_sid, first_heard_at) VALUES ($1, $2, $3) \
          ON CONFLICT (call_sid) DO UPDATE SET first_heard_at = excluded.first_heard_at \
          WHERE excluded.first_heard_at < calls.first_heard_at",
     )
     .bind(call_sid.as_str())
     .bind(recording.account_sid.as_str())
-    .bind(facts.received_at.timestamp_millis())
-    .execute(&mut **transaction)
-    .await
-    .map(|_| ())
+    .bind(facts.received_at.timestamp_millis());
+    transaction.execute(upsert).await.map(|_| ())
 }

@@ -81,16 +81,19 @@ impl Catalog {
         if change.row.media.is_none() {
             return Err(Refusal::NoMedia.into());
         }
+        // sqlx's Any driver declares a null real narrower than it is (transact-rs/sqlx#4290), and PostgreSQL then refuses
+        // the next real in the same statement.
+        let millis = media.duration_secs.map(|secs| (secs * 1000.0).round() as i64);
         let update = sqlx::query(
             "UPDATE recordings SET media_state = 'stored', media_bytes = $1, media_sha256 = $2, \
-             media_sealed_bytes = $3, media_channels = $4, media_duration_secs = $5, flags = $6, archived_at = $7, \
-             status = 'archived', error = NULL, updated_at = $7 WHERE recording_sid = $8",
+             media_sealed_bytes = $3, media_channels = $4, media_duration_secs = $5 / 1000.0, flags = $6, \
+             archived_at = $7, status = 'archived', error = NULL, updated_at = $7 WHERE recording_sid = $8",
         )
         .bind(media.bytes.cast_signed())
         .bind(media.sha256.as_str())
         .bind(media.sealed_bytes.cast_signed())
         .bind(media.channels.map(i64::from))
-        .bind(media.duration_secs)
+        .bind(millis)
         .bind(to_json(&media.flags)?)
         .bind(now.timestamp_millis())
         .bind(claim.recording_sid().as_str());

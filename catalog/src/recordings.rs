@@ -37,10 +37,8 @@ impl Catalog {
     /// # Errors
     /// What the database said.
     pub async fn recording(&self, sid: &RecordingSid) -> Result<Option<RecordingRow>, CatalogError> {
-        let row = sqlx::query(concat!("SELECT ", recording_columns!(), " FROM recordings WHERE recording_sid = $1"))
-            .bind(sid.as_str())
-            .fetch_optional(&self.readers)
-            .await?;
+        let select = concat!("SELECT ", recording_columns!(), " FROM recordings WHERE recording_sid = $1");
+        let row = self.read_optional(sqlx::query(select).bind(sid.as_str())).await?;
         Ok(row.as_ref().map(RecordingRow::read).transpose()?)
     }
 
@@ -66,7 +64,7 @@ impl Catalog {
         }
         let limit = add(&mut values, i64::from(filter.limit))?;
         sql += &format!(" ORDER BY retention_from DESC, recording_sid DESC LIMIT ${limit}");
-        let rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch_all(&self.readers).await?;
+        let rows = self.read_all(sqlx::query_with(AssertSqlSafe(sql), values)).await?;
         Ok(rows.iter().map(RecordingRow::read).collect::<Result<_, _>>()?)
     }
 
@@ -83,7 +81,7 @@ impl Catalog {
             for sid in chunk {
                 query = query.bind(sid.as_str());
             }
-            for row in query.fetch_all(&self.readers).await? {
+            for row in self.read_all(query).await? {
                 known.insert(Columns(&row).parsed("recording_sid")?);
             }
         }
@@ -96,9 +94,7 @@ impl Catalog {
     /// What the database said.
     pub async fn counts(&self) -> Result<BTreeMap<Status, u64>, CatalogError> {
         let mut counts: BTreeMap<_, _> = Status::ALL.iter().map(|status| (*status, 0)).collect();
-        for row in
-            sqlx::query("SELECT status, COUNT(*) FROM recordings GROUP BY status").fetch_all(&self.readers).await?
-        {
+        for row in self.read_all(sqlx::query("SELECT status, COUNT(*) FROM recordings GROUP BY status")).await? {
             counts.insert(Columns(&row).parsed("status")?, row.try_get::<i64, _>(1)?.unsigned_abs());
         }
         Ok(counts)

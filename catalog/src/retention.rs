@@ -2,15 +2,16 @@
 //! kept.
 
 use chrono::{DateTime, Utc};
-use sqlx::any::AnyArguments;
+use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
-use sqlx::{Any, Row};
+use sqlx::{Any, AssertSqlSafe, Row};
 use twilio::{AccountSid, RecordingSid};
 
 use crate::columns::Columns;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::policy::Policy;
+use crate::sweep::Sweep;
 
 /// All that is past its date and not held: [`Policy::due`] and the marks, as a query. The same recording may come more
 /// than once. `$1` the recording to go on after, `$2` to `$4` the cutoffs of audio, transcripts and Twilio's copy (null:
@@ -37,6 +38,19 @@ macro_rules! due {
 pub(crate) const DUE_FOR_PURGE: &str =
     concat!("SELECT DISTINCT account_sid, recording_sid FROM ", due!(), " ORDER BY recording_sid LIMIT $6");
 
+/// The same, for a sweep that takes what it finds: `$6` how many, `$7` when it began, `$8` the time now. Until the rows
+/// are marked they are locked, and what another has locked is left to it.
+fn take_due(lock_free_rows: &str) -> String {
+    format!(
+        "WITH taken AS MATERIALIZED (SELECT recording_sid FROM recordings \
+         WHERE recording_sid IN (SELECT recording_sid FROM {due}) \
+         AND (purge_queued_at IS NULL OR purge_queued_at < $7) ORDER BY recording_sid LIMIT $6{lock_free_rows}) \
+         UPDATE recordings SET purge_queued_at = $8 WHERE recording_sid IN (SELECT recording_sid FROM taken) \
+         RETURNING account_sid, recording_sid",
+        due = due!()
+    )
+}
+
 const OVERDUE: &str = concat!("SELECT COUNT(DISTINCT recording_sid) FROM ", due!());
 
 impl Catalog {
@@ -55,12 +69,32 @@ impl Catalog {
         limit: u32,
     ) -> Result<Vec<(AccountSid, RecordingSid)>, CatalogError> {
         let query = bind_due(sqlx::query(DUE_FOR_PURGE), policy, now, after).bind(i64::from(limit));
-        let rows = query.fetch_all(&self.readers).await?;
-        let read = |row| {
-            let columns = Columns(row);
-            Ok((columns.parsed("account_sid")?, columns.parsed("recording_sid")?))
-        };
-        Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
+        read_sids(&self.read_all(query).await?)
+    }
+
+    /// The same, for `sweep` to queue their purges: what another sweep took since this one began is left out, so that two
+    /// at the same time share the work and neither waits for the other. One that is taken and not queued, because the
+    /// sweep was broken off, is found by the next.
+    ///
+    /// # Errors
+    /// What the database said; nothing is taken then.
+    pub async fn take_due_for_purge(
+        &self,
+        policy: &Policy,
+        sweep: Sweep,
+        after: Option<&RecordingSid>,
+        limit: u32,
+    ) -> Result<Vec<(AccountSid, RecordingSid)>, CatalogError> {
+        let statement = take_due(self.dialect.lock_free_rows);
+        let query = bind_due(sqlx::query(AssertSqlSafe(statement)), policy, sweep.began_at, after)
+            .bind(i64::from(limit))
+            .bind(sweep.began_at.timestamp_millis())
+            .bind(sweep.now.timestamp_millis());
+        let mut transaction = self.begin().await?;
+        let mut taken = read_sids(&transaction.fetch_all(query).await?)?;
+        transaction.commit().await?;
+        taken.sort_by(|(_, one), (_, two)| one.cmp(two));
+        Ok(taken)
     }
 
     /// How many recordings have something left at `now` that is past its date, and are not held. Between two sweeps
@@ -69,9 +103,17 @@ impl Catalog {
     /// # Errors
     /// What the database said.
     pub async fn overdue(&self, policy: &Policy, now: DateTime<Utc>) -> Result<u64, CatalogError> {
-        let row = bind_due(sqlx::query(OVERDUE), policy, now, None).fetch_one(&self.readers).await?;
-        Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+        let count = self.read_optional(bind_due(sqlx::query(OVERDUE), policy, now, None)).await?;
+        Ok(count.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or_default().unsigned_abs())
     }
+}
+
+fn read_sids(rows: &[AnyRow]) -> Result<Vec<(AccountSid, RecordingSid)>, CatalogError> {
+    let read = |row| {
+        let columns = Columns(row);
+        Ok((columns.parsed("account_sid")?, columns.parsed("recording_sid")?))
+    };
+    Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
 }
 
 pub(crate) fn bind_due<'q>(

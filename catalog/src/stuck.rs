@@ -1,11 +1,15 @@
 //! What lacks a step and has not moved for a while: the sweep that finds work whose job was lost.
 
 use chrono::{DateTime, Utc};
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe};
 use twilio::RecordingSid;
 
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::row::{RecordingRow, recording_columns};
+use crate::sweep::Sweep;
 use crate::versions::TranscriptRow;
 use crate::words::{Status, TranscriptState};
 
@@ -46,26 +50,46 @@ pub enum StuckWork {
     Purge,
 }
 
-/// Recordings that may lack a step. `$1` the recording to go on after, `$2` the time since when nothing moved, `$3` and
-/// `$4` whether something transcribes and delivers, `$5` how many. What stands still for a reason waits for an operator,
-/// deletion aside.
+/// Which recordings may lack a step. `$1` the recording to go on after, `$2` the time since when nothing moved, `$3` and
+/// `$4` whether something transcribes and delivers. What stands still for a reason waits for an operator, deletion aside.
+macro_rules! may_lack {
+    () => {
+        "recording_sid IN (\
+         SELECT recording_sid FROM recordings WHERE status = 'received' AND recording_sid > $1 \
+         UNION ALL SELECT recording_sid FROM recordings \
+         WHERE marked_at IS NOT NULL AND status <> 'deleted' AND recording_sid > $1 \
+         UNION ALL SELECT recording_sid FROM recordings \
+         WHERE status = 'archived' AND transcripts_deleted_at IS NULL AND recording_sid > $1 AND $3 = 1 \
+         UNION ALL SELECT recording_sid FROM transcripts WHERE state <> 'stored' AND recording_sid > $1 AND $3 = 1 \
+         UNION ALL SELECT recording_sid FROM transcripts \
+         WHERE state = 'stored' AND delivered_at IS NULL AND object IS NOT NULL AND recording_sid > $1 AND $4 = 1) \
+         AND (error IS NULL OR marked_at IS NOT NULL) AND updated_at < $2 \
+         AND NOT EXISTS (SELECT 1 FROM claims \
+         WHERE claims.recording_sid = recordings.recording_sid AND claims.expires_at > $2)"
+    };
+}
+
+/// `$5` how many.
 const MAY_LACK: &str = concat!(
     "SELECT ",
     recording_columns!(),
-    " FROM recordings WHERE recording_sid IN (\
-      SELECT recording_sid FROM recordings WHERE status = 'received' AND recording_sid > $1 \
-      UNION ALL SELECT recording_sid FROM recordings \
-      WHERE marked_at IS NOT NULL AND status <> 'deleted' AND recording_sid > $1 \
-      UNION ALL SELECT recording_sid FROM recordings \
-      WHERE status = 'archived' AND transcripts_deleted_at IS NULL AND recording_sid > $1 AND $3 = 1 \
-      UNION ALL SELECT recording_sid FROM transcripts WHERE state <> 'stored' AND recording_sid > $1 AND $3 = 1 \
-      UNION ALL SELECT recording_sid FROM transcripts \
-      WHERE state = 'stored' AND delivered_at IS NULL AND object IS NOT NULL AND recording_sid > $1 AND $4 = 1) \
-     AND (error IS NULL OR marked_at IS NOT NULL) AND updated_at < $2 \
-     AND NOT EXISTS (SELECT 1 FROM claims \
-      WHERE claims.recording_sid = recordings.recording_sid AND claims.expires_at > $2) \
-     ORDER BY recording_sid LIMIT $5"
+    " FROM recordings WHERE ",
+    may_lack!(),
+    " ORDER BY recording_sid LIMIT $5"
 );
+
+/// For a sweep that takes what it finds: `$5` how many, `$6` when it began, `$7` the time now. Until the rows are marked
+/// they are locked, and what another has locked is left to it.
+fn take(lock_free_rows: &str) -> String {
+    format!(
+        "WITH taken AS MATERIALIZED (SELECT recording_sid FROM recordings WHERE {} \
+         AND (steps_queued_at IS NULL OR steps_queued_at < $6) ORDER BY recording_sid LIMIT $5{lock_free_rows}) \
+         UPDATE recordings SET steps_queued_at = $7 WHERE recording_sid IN (SELECT recording_sid FROM taken) \
+         RETURNING {}",
+        may_lack!(),
+        recording_columns!()
+    )
+}
 
 impl Catalog {
     /// Recordings that lack a step and that nothing moved since `before`, in the order of their SIDs, those after
@@ -89,9 +113,37 @@ impl Catalog {
         after: Option<&RecordingSid>,
         limit: u32,
     ) -> Result<Vec<Stuck>, CatalogError> {
+        self.stuck_page(expects, before, None, after, limit).await
+    }
+
+    /// The same, for `sweep` to queue: what another sweep took since this one began is left out, so that two at the same
+    /// time share the work and neither waits for the other. One that is taken and not queued, because the sweep was
+    /// broken off, is found by the next.
+    ///
+    /// # Errors
+    /// What the database said; of what was taken then, nothing is lost.
+    pub async fn take_stuck(
+        &self,
+        expects: Expects,
+        before: DateTime<Utc>,
+        sweep: Sweep,
+        after: Option<&RecordingSid>,
+        limit: u32,
+    ) -> Result<Vec<Stuck>, CatalogError> {
+        self.stuck_page(expects, before, Some(sweep), after, limit).await
+    }
+
+    async fn stuck_page(
+        &self,
+        expects: Expects,
+        before: DateTime<Utc>,
+        sweep: Option<Sweep>,
+        after: Option<&RecordingSid>,
+        limit: u32,
+    ) -> Result<Vec<Stuck>, CatalogError> {
         let mut last = after.map(RecordingSid::to_string).unwrap_or_default();
         loop {
-            let rows = self.may_lack(expects, before, &last, limit).await?;
+            let rows = self.may_lack(expects, before, sweep, &last, limit).await?;
             let Some(newest) = rows.last() else { return Ok(Vec::new()) };
             last = newest.recording_sid.to_string();
             let mut stuck = Vec::new();
@@ -111,18 +163,32 @@ impl Catalog {
         &self,
         expects: Expects,
         before: DateTime<Utc>,
+        sweep: Option<Sweep>,
         last: &str,
         limit: u32,
     ) -> Result<Vec<RecordingRow>, CatalogError> {
-        let rows = sqlx::query(MAY_LACK)
-            .bind(last)
-            .bind(before.timestamp_millis())
-            .bind(i64::from(expects.transcribe))
-            .bind(i64::from(expects.deliver))
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await?;
-        Ok(rows.iter().map(RecordingRow::read).collect::<Result<_, _>>()?)
+        let bind = |query: Query<'static, Any, AnyArguments>| {
+            query
+                .bind(last.to_owned())
+                .bind(before.timestamp_millis())
+                .bind(i64::from(expects.transcribe))
+                .bind(i64::from(expects.deliver))
+                .bind(i64::from(limit))
+        };
+        let rows = match sweep {
+            None => self.read_all(bind(sqlx::query(MAY_LACK))).await?,
+            Some(Sweep { began_at, now }) => {
+                let take = bind(sqlx::query(AssertSqlSafe(take(self.dialect.lock_free_rows))));
+                let take = take.bind(began_at.timestamp_millis()).bind(now.timestamp_millis());
+                let mut transaction = self.begin().await?;
+                let rows = transaction.fetch_all(take).await?;
+                transaction.commit().await?;
+                rows
+            }
+        };
+        let mut rows = rows.iter().map(RecordingRow::read).collect::<Result<Vec<_>, _>>()?;
+        rows.sort_by(|one, two| one.recording_sid.cmp(&two.recording_sid));
+        Ok(rows)
     }
 }
 

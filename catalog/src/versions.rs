@@ -49,7 +49,7 @@ impl Catalog {
     /// # Errors
     /// What the database said.
     pub async fn transcript(&self, sid: &RecordingSid, version: u32) -> Result<Option<TranscriptRow>, CatalogError> {
-        let row = select_version(sid.as_str(), version).fetch_optional(&self.readers).await?;
+        let row = self.read_optional(select_version(sid.as_str(), version)).await?;
         Ok(row.as_ref().map(TranscriptRow::read).transpose()?)
     }
 
@@ -58,21 +58,19 @@ impl Catalog {
     /// # Errors
     /// What the database said.
     pub async fn latest_transcript(&self, sid: &RecordingSid) -> Result<Option<TranscriptRow>, CatalogError> {
-        let row = sqlx::query(concat!(
+        let select = concat!(
             "SELECT ",
             transcript_columns!(),
             " FROM transcripts WHERE recording_sid = $1 AND state = 'stored' AND object IS NOT NULL \
              ORDER BY version DESC LIMIT 1"
-        ))
-        .bind(sid.as_str())
-        .fetch_optional(&self.readers)
-        .await?;
+        );
+        let row = self.read_optional(sqlx::query(select).bind(sid.as_str())).await?;
         Ok(row.as_ref().map(TranscriptRow::read).transpose()?)
     }
 
     /// Every version, oldest first.
     pub(crate) async fn transcripts(&self, sid: &RecordingSid) -> Result<Vec<TranscriptRow>, CatalogError> {
-        let rows = select_versions(sid.as_str()).fetch_all(&self.readers).await?;
+        let rows = self.read_all(select_versions(sid.as_str())).await?;
         Ok(rows.iter().map(TranscriptRow::read).collect::<Result<_, _>>()?)
     }
 }
@@ -80,14 +78,14 @@ impl Catalog {
 impl Change {
     pub(crate) async fn transcript(&mut self, version: u32) -> Result<Option<TranscriptRow>, CatalogError> {
         let sid = self.sid().to_owned();
-        let row = select_version(&sid, version).fetch_optional(&mut **self.transaction()).await?;
+        let row = self.transaction().fetch_optional(select_version(&sid, version)).await?;
         Ok(row.as_ref().map(TranscriptRow::read).transpose()?)
     }
 
     /// Every version, oldest first.
     pub(crate) async fn transcripts(&mut self) -> Result<Vec<TranscriptRow>, CatalogError> {
         let sid = self.sid().to_owned();
-        let rows = select_versions(&sid).fetch_all(&mut **self.transaction()).await?;
+        let rows = self.transaction().fetch_all(select_versions(&sid)).await?;
         Ok(rows.iter().map(TranscriptRow::read).collect::<Result<_, _>>()?)
     }
 }

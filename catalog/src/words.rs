@@ -84,6 +84,16 @@ words! {
 }
 
 words! {
+    /// The sweeps that run on a schedule.
+    Schedule {
+        /// Finding what is past its date.
+        Retention = "retention",
+        /// Finding what is missing or stuck.
+        Reconcile = "reconcile",
+    }
+}
+
+words! {
     /// How far our copy of the media is.
     MediaState {
         /// Announced: its object may or may not be there.

@@ -1,4 +1,4 @@
-//! End-to-end tests of the `callvault` command: real processes on embedded engines and on S3, against the simulator.
+//! End-to-end tests of the `callvault` command: real processes against the simulator.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod check;
@@ -11,6 +11,7 @@ mod keys;
 mod kills;
 mod operators;
 mod policy;
+mod postgres;
 mod queue_file;
 mod receiver;
 mod recogniser;

@@ -4,9 +4,9 @@
 //! finds all the work there is. SIP trunk recordings, which have no callback at all, come in this way.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use catalog::{Catalog, Expects, Policy, Stuck, StuckWork};
+use catalog::{Catalog, Expects, Policy, Stuck, StuckWork, Sweep};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures::TryStreamExt;
 use queue::{Job, Queue};
@@ -71,6 +71,7 @@ impl Reconciler {
     /// What stopped the pass; what was published before stands, and the next pass begins anew.
     pub async fn run(&self, window: ReconcileWindow, now: DateTime<Utc>) -> Result<ReconcileReport, Fault> {
         let mut report = ReconcileReport::default();
+        let began = Instant::now();
         for account in &self.accounts {
             let mut listed = self.twilio.recordings(account, window.since, window.until).try_chunks(PAGE);
             loop {
@@ -85,7 +86,7 @@ impl Reconciler {
                 self.take_missing(page, now, &mut report).await?;
             }
         }
-        self.take_stuck(now, &mut report).await?;
+        self.take_stuck(now, began, &mut report).await?;
         Ok(report)
     }
 
@@ -122,11 +123,16 @@ impl Reconciler {
         recording.started_at.is_some_and(|started_at| started_at + kept <= now)
     }
 
-    async fn take_stuck(&self, now: DateTime<Utc>, report: &mut ReconcileReport) -> Result<(), Fault> {
+    async fn take_stuck(&self, now: DateTime<Utc>, began: Instant, report: &mut ReconcileReport) -> Result<(), Fault> {
         let before = now - TimeDelta::from_std(self.stuck_after).unwrap_or(TimeDelta::zero());
         let mut last = None;
         loop {
-            let page = self.catalog.stuck(self.expects, before, last.as_ref(), PAGE as u32).await?;
+            let page = if self.is_dry_run {
+                self.catalog.stuck(self.expects, before, last.as_ref(), PAGE as u32).await?
+            } else {
+                let sweep = Sweep { began_at: now, now: now + began.elapsed() };
+                self.catalog.take_stuck(self.expects, before, sweep, last.as_ref(), PAGE as u32).await?
+            };
             let Some(newest) = page.last() else { return Ok(()) };
             last = Some(newest.row.recording_sid.clone());
             for stuck in page {

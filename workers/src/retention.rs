@@ -1,8 +1,8 @@
 //! The retention sweep: a purge job for everything that policy says is due, and what died half-written removed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use catalog::{Catalog, Policy};
+use catalog::{Catalog, Policy, Sweep};
 use chrono::{DateTime, Utc};
 use queue::{Job, Queue};
 use serde::Serialize;
@@ -25,8 +25,8 @@ pub struct RetentionReport {
 
 /// Publishes a purge job for each recording of which something is due at `now`; counts only, when `is_dry_run`.
 ///
-/// Safe to run at any time, any number of times and in several places at once: the purge stage decides anew, and
-/// deletes once.
+/// Safe to run at any time, any number of times and in several places at once: those share what is due, the purge stage
+/// decides anew, and deletes once.
 pub async fn retention_sweep(
     catalog: &Catalog,
     queue: &dyn Queue,
@@ -36,8 +36,14 @@ pub async fn retention_sweep(
 ) -> Result<RetentionReport, Fault> {
     let mut report = RetentionReport::default();
     let mut last = None;
+    let began = Instant::now();
     loop {
-        let page = catalog.due_for_purge(policy, now, last.as_ref(), PAGE).await?;
+        let page = if is_dry_run {
+            catalog.due_for_purge(policy, now, last.as_ref(), PAGE).await?
+        } else {
+            let sweep = Sweep { began_at: now, now: now + began.elapsed() };
+            catalog.take_due_for_purge(policy, sweep, last.as_ref(), PAGE).await?
+        };
         let Some((_, newest)) = page.last() else { return Ok(report) };
         last = Some(newest.clone());
         report.due += page.len() as u64;

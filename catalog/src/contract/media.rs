@@ -65,6 +65,19 @@ pub async fn measured_duration_fills_in_for_twilio(fixture: &Fixture) {
     assert_eq!(fixture.hear(&Recording { duration_secs: Some(14), ..completed(1) }).await.duration_secs, Some(14));
 }
 
+/// A driver may remember of a statement what its first values were like.
+pub async fn media_of_unknown_and_known_length_are_stored_alike(fixture: &Fixture) {
+    for (number, duration_secs) in [(1, None), (2, Some(11.6)), (3, None)] {
+        fixture.hear(&bare(number, RecordingStatus::Completed)).await;
+        let claim = fixture.claim(number, Work::Archive, heard_at()).await;
+        fixture.catalog.stage_media(&claim, &object(number), MediaFormat::Wav, heard_at()).await.unwrap();
+        let media = StoredMedia { duration_secs, channels: None, ..stored_media() };
+        fixture.catalog.store_media(&claim, &media, heard_at()).await.unwrap();
+    }
+    let durations = [fixture.row(1).await, fixture.row(2).await, fixture.row(3).await].map(|row| row.duration_secs);
+    assert_eq!(durations, [None, Some(12), None]);
+}
+
 pub async fn failing_needs_a_recording(fixture: &Fixture) {
     let failed = fixture.catalog.fail(&sid(1), "given up", heard_at()).await;
     assert!(matches!(failed, Err(CatalogError::UnknownRecording(_))));

@@ -1,7 +1,7 @@
 //! The meaning of a catalog, as a suite that runs against every database.
 //!
 //! `contract_tests!(fresh)` makes one test of each case; `fresh` is an async function that makes a [`Fixture`] on an
-//! empty, migrated catalog of its own. The cases wait for nothing and look only through the public interface.
+//! empty, migrated catalog of its own. The cases look only through the public interface.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
@@ -18,7 +18,10 @@ pub mod looking;
 pub mod media;
 pub mod purge;
 pub mod retention;
+pub mod schedules;
+pub mod server;
 pub mod stuck;
+pub mod sweeps;
 pub mod transcripts;
 
 pub use fixture::Fixture;
@@ -70,6 +73,7 @@ macro_rules! contract_tests {
                 stored_media_cannot_be_staged_again,
                 measured_channels_outlast_what_twilio_says,
                 measured_duration_fills_in_for_twilio,
+                media_of_unknown_and_known_length_are_stored_alike,
                 failing_needs_a_recording,
                 failed_recording_says_why,
                 noted_error_keeps_the_status,
@@ -157,6 +161,23 @@ macro_rules! contract_tests {
                 live_claim_is_not_stuck,
                 deleted_transcripts_are_not_lacked,
                 stuck_recordings_come_in_pages,
+            }
+            sweeps {
+                due_recording_taken_by_a_sweep_is_left_out_by_one_that_began_before,
+                due_recording_is_taken_again_by_a_later_sweep,
+                sweep_takes_what_is_due_and_not_held,
+                taking_changes_nothing_that_is_seen,
+                stuck_recording_taken_by_a_sweep_is_left_out_by_one_that_began_before,
+                stuck_recording_is_taken_again_by_a_later_sweep,
+                two_sweeps_at_once_share_what_is_due,
+                two_sweeps_at_once_share_what_is_stuck,
+            }
+            schedules {
+                schedule_is_run_by_one_at_a_time,
+                different_schedules_run_at_once,
+                schedule_that_is_asked_for_by_many_is_run_by_one,
+                released_schedule_can_be_run,
+                schedule_of_one_who_is_gone_can_be_run,
             }
             looking {
                 unknown_recording_is_none,

@@ -24,7 +24,7 @@ async fn error_of(url: &str) -> CatalogError {
 async fn missing_folders_are_made() {
     let folder = folder();
     let catalog = Catalog::connect(&url(&folder, "deep/er/catalog.db")).await.unwrap();
-    assert_eq!(catalog.migrate().await.unwrap(), 1);
+    assert!(catalog.migrate().await.unwrap() > 0);
     assert!(folder.path().join("deep/er/catalog.db").exists());
 }
 
@@ -38,10 +38,12 @@ async fn odd_characters_in_a_path_are_taken_literally() {
 
 #[tokio::test]
 async fn url_of_another_kind_says_what_is_known() {
-    for (url, scheme) in [("postgres://anna:secret@db/x", "postgres"), ("catalog.db", "(none)")] {
+    for (url, scheme) in
+        [("mysql://anna:secret@db/x", "mysql"), ("catalog.db", "(none)"), ("anna:secret@db/x", "(none)")]
+    {
         let error = error_of(url).await.to_string();
-        assert!(error.contains(scheme) && error.contains("sqlite:PATH"), "{error}");
-        assert!(!error.contains("secret"), "{error}");
+        assert!(error.contains(scheme) && error.contains("sqlite:PATH") && error.contains("postgres:"), "{error}");
+        assert!(!error.contains("secret") && !error.contains("anna"), "{error}");
     }
     for url in ["sqlite:", "sqlite::memory:", "sqlite:data/", "sqlite:a.db?mode=ro"] {
         assert!(matches!(error_of(url).await, CatalogError::Url(_)), "{url}");
@@ -93,5 +95,6 @@ async fn catalog_opened_and_migrated_by_many_at_once_is_migrated_once() {
     let url = url(&folder, "catalog.db");
     let open = || async { Catalog::connect(&url).await.unwrap().migrate().await.unwrap() };
     let (one, two, three, four) = tokio::join!(open(), open(), open(), open());
-    assert_eq!(one + two + three + four, 1);
+    let steps = [one, two, three, four];
+    assert_eq!(steps.iter().filter(|taken| **taken > 0).count(), 1, "{steps:?}");
 }

@@ -1,0 +1,122 @@
+//! Sweeps that find the same things at the same time.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use twilio::RecordingSid;
+
+use super::fixture::{Fixture, THIRTY_DAYS, day, sid};
+use crate::{Catalog, Expects, Sweep};
+
+const EVERYTHING: Expects = Expects { transcribe: true, deliver: true };
+const MANY: u32 = 30;
+
+/// One that began at `day(30)`, so many seconds later.
+fn sweep(secs: i64) -> Sweep {
+    Sweep { began_at: day(30), now: day(30) + TimeDelta::seconds(secs) }
+}
+
+fn began(began_at: DateTime<Utc>) -> Sweep {
+    Sweep { began_at, now: began_at }
+}
+
+async fn due(catalog: &Catalog, sweep: Sweep, after: Option<&RecordingSid>, limit: u32) -> Vec<RecordingSid> {
+    let taken = catalog.take_due_for_purge(&THIRTY_DAYS, sweep, after, limit).await.unwrap();
+    taken.into_iter().map(|(_, sid)| sid).collect()
+}
+
+async fn stuck(catalog: &Catalog, sweep: Sweep, after: Option<&RecordingSid>, limit: u32) -> Vec<RecordingSid> {
+    let taken = catalog.take_stuck(EVERYTHING, day(29), sweep, after, limit).await.unwrap();
+    taken.into_iter().map(|stuck| stuck.row.recording_sid).collect()
+}
+
+/// All that a sweep takes, in pages of three.
+async fn all(page: impl AsyncFn(Sweep, Option<RecordingSid>) -> Vec<RecordingSid>) -> Vec<RecordingSid> {
+    let mut all: Vec<RecordingSid> = Vec::new();
+    loop {
+        let page = page(sweep(all.len() as i64), all.last().cloned()).await;
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
+async fn receive_many(fixture: &Fixture) -> Vec<RecordingSid> {
+    for number in 0..MANY {
+        fixture.received(number).await;
+    }
+    (0..MANY).map(sid).collect()
+}
+
+pub async fn due_recording_taken_by_a_sweep_is_left_out_by_one_that_began_before(fixture: &Fixture) {
+    for number in 1..=3 {
+        fixture.received(number).await;
+    }
+    assert_eq!(due(&fixture.catalog, sweep(1), None, 2).await, [sid(1), sid(2)]);
+    assert_eq!(due(&fixture.other, sweep(2), None, 9).await, [sid(3)]);
+    assert!(due(&fixture.catalog, sweep(3), Some(&sid(2)), 2).await.is_empty());
+}
+
+pub async fn due_recording_is_taken_again_by_a_later_sweep(fixture: &Fixture) {
+    fixture.received(1).await;
+    for secs in [0, 1] {
+        let later = began(day(30) + TimeDelta::seconds(secs));
+        assert_eq!(due(&fixture.catalog, later, None, 9).await, [sid(1)]);
+    }
+}
+
+pub async fn sweep_takes_what_is_due_and_not_held(fixture: &Fixture) {
+    fixture.received(1).await;
+    fixture.received(2).await;
+    fixture.hold(2).await;
+    assert!(due(&fixture.catalog, began(day(30) - TimeDelta::milliseconds(1)), None, 9).await.is_empty());
+    assert_eq!(due(&fixture.catalog, began(day(30)), None, 9).await, [sid(1)]);
+}
+
+pub async fn taking_changes_nothing_that_is_seen(fixture: &Fixture) {
+    fixture.received(1).await;
+    let row = fixture.row(1).await;
+    due(&fixture.catalog, sweep(0), None, 9).await;
+    stuck(&fixture.catalog, sweep(0), None, 9).await;
+    assert_eq!(fixture.row(1).await, row);
+    assert_eq!(fixture.due(&THIRTY_DAYS, day(30)).await, [1]);
+    assert_eq!(fixture.catalog.stuck(EVERYTHING, day(29), None, 9).await.unwrap().len(), 1);
+}
+
+pub async fn stuck_recording_taken_by_a_sweep_is_left_out_by_one_that_began_before(fixture: &Fixture) {
+    for number in 1..=3 {
+        fixture.received(number).await;
+    }
+    assert_eq!(stuck(&fixture.catalog, sweep(1), None, 2).await, [sid(1), sid(2)]);
+    assert_eq!(stuck(&fixture.other, sweep(2), None, 9).await, [sid(3)]);
+    assert_eq!(due(&fixture.other, sweep(2), None, 9).await.len(), 3, "other sweeps are other sweeps' business");
+}
+
+pub async fn stuck_recording_is_taken_again_by_a_later_sweep(fixture: &Fixture) {
+    fixture.received(1).await;
+    for secs in [0, 1] {
+        let later = began(day(30) + TimeDelta::seconds(secs));
+        assert_eq!(stuck(&fixture.catalog, later, None, 9).await, [sid(1)]);
+    }
+}
+
+pub async fn two_sweeps_at_once_share_what_is_due(fixture: &Fixture) {
+    let expected = receive_many(fixture).await;
+    let (one, two) = tokio::join!(
+        all(async |sweep, after| due(&fixture.catalog, sweep, after.as_ref(), 3).await),
+        all(async |sweep, after| due(&fixture.other, sweep, after.as_ref(), 3).await),
+    );
+    let mut taken = [one, two].concat();
+    taken.sort();
+    assert_eq!(taken, expected, "all of it, and each once");
+}
+
+pub async fn two_sweeps_at_once_share_what_is_stuck(fixture: &Fixture) {
+    let expected = receive_many(fixture).await;
+    let (one, two) = tokio::join!(
+        all(async |sweep, after| stuck(&fixture.catalog, sweep, after.as_ref(), 3).await),
+        all(async |sweep, after| stuck(&fixture.other, sweep, after.as_ref(), 3).await),
+    );
+    let mut taken = [one, two].concat();
+    taken.sort();
+    assert_eq!(taken, expected, "all of it, and each once");
+}

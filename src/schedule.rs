@@ -1,0 +1,40 @@
+//! Of several processes that would run the same sweep, one does: replicas of `serve`, CronJobs, an operator.
+
+use catalog::{Catalog, Schedule};
+use serde::Serialize;
+
+/// A sweep's report, or that there is none.
+#[derive(Debug, Serialize)]
+pub(crate) struct Swept<R> {
+    #[serde(flatten)]
+    pub(crate) report: R,
+    /// Another process was at it: nothing was done here.
+    pub(crate) skipped: bool,
+}
+
+impl<R> Swept<R> {
+    pub(crate) fn text(&self, schedule: Schedule, text: impl FnOnce(&R) -> String) -> String {
+        if self.skipped {
+            format!("another process runs {schedule} now: nothing done here")
+        } else {
+            text(&self.report)
+        }
+    }
+}
+
+/// Runs `sweep` where no other process is at `schedule`.
+pub(crate) async fn alone<R: Default>(
+    catalog: &Catalog,
+    schedule: Schedule,
+    sweep: impl Future<Output = anyhow::Result<R>>,
+) -> anyhow::Result<Swept<R>> {
+    let Some(lock) = catalog.lock_schedule(schedule).await? else {
+        tracing::info!(sweep = %schedule, "another process is at it: skipped");
+        return Ok(Swept { report: R::default(), skipped: true });
+    };
+    let report = sweep.await;
+    if let Err(error) = lock.release().await {
+        tracing::warn!(sweep = %schedule, %error, "the lock was lost: another process may have swept at the same time");
+    }
+    Ok(Swept { report: report?, skipped: false })
+}
