@@ -34,6 +34,8 @@ fn arrived(config: &Config, key: &str) -> String {
         "queue_url" => config.queue_url.clone(),
         "queue_lease_secs" => config.queue_lease.as_secs().to_string(),
         "database_url" => config.database_url.clone(),
+        "database_max_connections" => config.database_max_connections.to_string(),
+        "s3_sse" | "s3_sse_kms_key_id" => format!("{:?}", config.s3_encryption),
         "recordings_bucket" => config.recordings_bucket.clone(),
         "encryption_recipients" => config.encryption_recipients.as_ref().unwrap().to_string(),
         "encryption_identity_file" => config.encryption_identity_file.as_ref().unwrap().display().to_string(),
