@@ -123,6 +123,16 @@ pub(crate) async fn unhindered<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("held up")
 }
 
+/// Waits until it is so.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    unhindered(async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 /// Runs `future` while tokio's clock goes about a hundred times as fast as it should, for pauses and time-outs. Left to
 /// itself a paused clock would jump to the next time-out whenever an answer is still on its way.
 pub(crate) async fn hurried<T>(future: impl Future<Output = T>) -> T {

@@ -9,7 +9,9 @@ use futures::future::join_all;
 use simulator::{Faults, MediaPlan, Simulator};
 use twilio::{AccountSid, Client, ClientConfig, Media, MediaFormat, RecordingSid, TwilioErrorKind};
 
-use crate::harness::{account, add, config, hurried, other_account, simulated, some_recording, unhindered, wav, whole};
+use crate::harness::{
+    account, add, config, hurried, other_account, simulated, some_recording, unhindered, until, wav, whole,
+};
 use crate::peer::{Peer, answer, silence, sized, stalled};
 
 /// A simulator with one large recording, and a client of so many requests at once.
@@ -112,9 +114,9 @@ async fn dropped_requests_give_their_places_back_under_way_and_in_line() {
     let client = Client::new(ClientConfig { max_concurrency: 1, ..config(peer.url.clone()) }).unwrap();
     let sid = some_recording();
     let mut under_way = Box::pin(wav(&client, &sid));
-    while peer.heard().is_empty() {
-        assert!(under_way.as_mut().now_or_never().is_none());
-        tokio::task::yield_now().await;
+    tokio::select! {
+        _ = &mut under_way => panic!("the peer keeps silent"),
+        () = until(|| !peer.heard().is_empty()) => {}
     }
     let mut in_line = Box::pin(wav(&client, &sid));
     assert!(in_line.as_mut().now_or_never().is_none());
