@@ -45,7 +45,7 @@ pub struct ClientConfig {
     pub max_concurrency: usize,
     /// Most requests a second, for each account.
     pub requests_per_second: u32,
-    /// Time for an answer to begin, and between two pieces of a body.
+    /// Time for an answer to begin, connecting included, and between two pieces of a body.
     pub request_timeout: Duration,
 }
 

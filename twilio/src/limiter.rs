@@ -234,13 +234,13 @@ mod tests {
             let limiter = Arc::new(Limiter::new(16, per_second));
             let began = Instant::now();
             let mut at = Vec::new();
-            while began.elapsed() < Duration::from_secs(3) {
+            for _ in 0..per_second * 3 {
                 drop(limiter.permit().await);
                 at.push(began.elapsed());
             }
             let most = (0..at.len()).map(|first| within_a_second(&at[first..])).max().unwrap();
             assert!(most <= per_second as usize * 101 / 100 + 1, "{most} at {per_second} a second");
-            assert!(at.len() >= per_second as usize * 2, "{} in three seconds at {per_second} a second", at.len());
+            assert!(began.elapsed() < Duration::from_secs(4), "{:?} at {per_second} a second", began.elapsed());
         }
     }
 

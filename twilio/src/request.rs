@@ -96,9 +96,7 @@ impl Client {
             if let Some(first) = range_from {
                 request = request.header("range", format!("bytes={first}-"));
             }
-            // reqwest's read time-out starts with the answer: waiting for it needs its own.
-            let sent = tokio::time::timeout(self.config.request_timeout, request.send()).await;
-            let sent = sent.map_err(|_| TwilioError::new(TwilioErrorKind::Transient, "no answer in time"))?;
+            let sent = request.send().await;
             let response = sent.map_err(|error| TwilioError::transport("request failed", error))?;
             if !response.status().is_redirection() {
                 return Ok(response);
@@ -162,21 +160,30 @@ mod tests {
         Client::new(config).unwrap()
     }
 
-    /// Where a request for media to Twilio is led by this Location.
-    fn led_to(location: &str) -> Result<String, TwilioErrorKind> {
+    /// Where a request to Twilio is led by this Location.
+    fn led_to(endpoint: Endpoint, location: &str) -> Result<String, TwilioErrorKind> {
         let client = client_of("https://api.twilio.com");
         let url = client.join("/media.wav").unwrap();
         let response = http::Response::builder().status(302).header("location", location).body("").unwrap();
-        let target = client.redirect_target(Endpoint::Media, &url, &response.into());
+        let target = client.redirect_target(endpoint, &url, &response.into());
         target.map(|url| url.to_string()).map_err(|error| error.kind)
     }
 
     #[test]
     fn media_are_never_led_down_from_https() {
-        assert_eq!(led_to("https://media.example.com/a"), Ok("https://media.example.com/a".to_owned()));
-        assert_eq!(led_to("/b"), Ok("https://api.twilio.com/b".to_owned()));
+        let elsewhere = "https://media.example.com/a";
+        assert_eq!(led_to(Endpoint::Media, elsewhere), Ok(elsewhere.to_owned()));
+        assert_eq!(led_to(Endpoint::Media, "/b"), Ok("https://api.twilio.com/b".to_owned()));
         for location in ["http://media.example.com/a", "http://api.twilio.com/media.wav", "file:///etc/passwd"] {
-            assert_eq!(led_to(location), Err(TwilioErrorKind::Rejected), "{location}");
+            assert_eq!(led_to(Endpoint::Media, location), Err(TwilioErrorKind::Rejected), "{location}");
+        }
+    }
+
+    #[test]
+    fn all_but_media_stay_on_the_api_host() {
+        for endpoint in [Endpoint::Recording, Endpoint::List, Endpoint::Delete] {
+            assert_eq!(led_to(endpoint, "/b"), Ok("https://api.twilio.com/b".to_owned()));
+            assert_eq!(led_to(endpoint, "https://media.example.com/a"), Err(TwilioErrorKind::Rejected));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use simulator::{Faults, Simulator};
+use tokio::time::Instant;
 use twilio::{Client, TwilioError, TwilioErrorKind};
 
 use crate::harness::{
@@ -170,11 +171,17 @@ async fn answer_that_is_not_as_documented_is_transient() {
     }
 }
 
-/// The peer would go on for a gigabyte; the client has left long before.
+/// The peer promises a gigabyte and falls silent after a megabyte; the client has left before.
 #[tokio::test]
 async fn endless_error_page_is_not_read_to_its_end() {
     let page = vec![b'x'; 1 << 20];
     let peer = Peer::saying([stalled(answer("500 Oh\nContent-Length: 1000000000", page))]).await;
-    let error = client(peer.url.clone()).check_account(&account()).await.unwrap_err();
+    let (client, account) = (client(peer.url.clone()), account());
+    let (error, elapsed) = hurried(async {
+        let began = Instant::now();
+        (client.check_account(&account).await.unwrap_err(), began.elapsed())
+    })
+    .await;
     assert_eq!(error.status, Some(500));
+    assert!(elapsed < Duration::from_secs(30), "it was read until the peer fell silent");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt;
 use simulator::{CallPlan, Faults, MediaPlan, Simulator, SimulatorConfig};
+use tokio::time::Instant;
 use twilio::{AccountSid, Client, ClientConfig, Credentials, Media, MediaFormat, RecordingSid, TwilioError};
 use url::Url;
 
@@ -117,10 +118,26 @@ pub(crate) async fn whole(media: Media) -> Result<Vec<u8>, TwilioError> {
     error.map_or(Ok(bytes), Err)
 }
 
+/// What comes of `future`, which nothing should hold up.
+pub(crate) async fn unhindered<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("held up")
+}
+
+/// Waits until it is so.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    unhindered(async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 /// Runs `future` while tokio's clock goes about a hundred times as fast as it should, for pauses and time-outs. Left to
 /// itself a paused clock would jump to the next time-out whenever an answer is still on its way.
 pub(crate) async fn hurried<T>(future: impl Future<Output = T>) -> T {
     tokio::time::pause();
+    let began = Instant::now();
     let mut future = pin!(future);
     let result = loop {
         // A blocking task under way also keeps the clock from jumping.
@@ -130,6 +147,7 @@ pub(crate) async fn hurried<T>(future: impl Future<Output = T>) -> T {
             result = &mut future => break result,
             _ = tick => tokio::time::advance(Duration::from_millis(200)).await,
         }
+        assert!(began.elapsed() < Duration::from_secs(1200), "still waiting after twenty minutes of its time");
     };
     tokio::time::resume();
     result

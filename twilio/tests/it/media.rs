@@ -4,7 +4,7 @@ use simulator::{CallPlan, Faults, MediaPlan, clips};
 use twilio::{MediaFormat, TwilioErrorKind};
 
 use crate::harness::{
-    DUAL, MONO, account, add, add_clip, client, faulty, simulated, some_recording, started_at, wav, whole,
+    DUAL, MONO, account, add, add_clip, client, faulty, simulated, some_recording, started_at, until, wav, whole,
 };
 use crate::peer::{Peer, answer, stalled};
 
@@ -89,7 +89,5 @@ async fn dropped_media_end_their_transfer() {
     let media = wav(&client(peer.url.clone()), &some_recording()).await.unwrap();
     assert_eq!(peer.left(), 0);
     drop(media);
-    while peer.left() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| peer.left() == 1).await;
 }

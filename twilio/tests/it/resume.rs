@@ -4,7 +4,7 @@ use futures::StreamExt;
 use simulator::{Faults, MediaPlan, clips};
 use twilio::{TwilioError, TwilioErrorKind};
 
-use crate::harness::{MONO, add, add_clip, client, drained, faulty, hurried, some_recording, wav, whole};
+use crate::harness::{MONO, add, add_clip, client, drained, faulty, hurried, some_recording, until, wav, whole};
 use crate::peer::{Answer, Peer, answer, sized, stalled};
 
 /// Ten bytes were promised, `01234` came.
@@ -237,7 +237,5 @@ async fn media_gone_on_the_way_ask_for_another_try() {
 async fn stalled_answer_is_left_before_the_next_request() {
     let (bytes, error, peer) = taken([stalled(cut()), part("5-9/10", "56789")]).await;
     assert_eq!((bytes.as_str(), error.is_none()), ("0123456789", true));
-    while peer.left() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| peer.left() == 1).await;
 }

@@ -2,9 +2,7 @@
 
 use twilio::{Client, TwilioError};
 
-use crate::harness::{
-    ACCOUNT, AUTHORIZATION, MONO, TOKEN, add_clip, client, config, credentials, hurried, simulated, some_recording, wav,
-};
+use crate::harness::{ACCOUNT, AUTHORIZATION, TOKEN, client, config, credentials, hurried, some_recording, wav};
 use crate::peer::{Answer, Peer, answer, silence, sized};
 
 #[track_caller]
@@ -60,11 +58,4 @@ async fn errors_print_no_secret() {
         assert_has_no_secret(&printed);
         assert!(!printed.contains("a-secret-signature"), "a signed URL is in: {printed}");
     }
-}
-
-#[tokio::test]
-async fn media_print_no_secret() {
-    let (simulator, client) = simulated().await;
-    let sid = add_clip(&simulator, MONO);
-    assert_has_no_secret(&format!("{:?}", wav(&client, &sid).await.unwrap()));
 }
