@@ -6,4 +6,5 @@ mod fleet;
 mod kills;
 mod operators;
 mod s3;
+mod s3_tls;
 mod unfinished;
