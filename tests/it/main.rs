@@ -18,6 +18,7 @@ mod recogniser;
 mod retention;
 mod roles;
 mod s3;
+mod s3_tls;
 mod secrets;
 mod settings;
 mod sqs;

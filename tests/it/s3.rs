@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::digest;
 use chrono::{TimeDelta, Utc};
-use simulator::{CallPlan, CallbackPlan};
+use simulator::{CallPlan, CallbackPlan, MediaPlan};
 
 use crate::fleet::{Fleet, until};
 
@@ -65,13 +65,9 @@ fn set(fleet: &mut Fleet, name: &'static str, value: &str) {
     fleet.settings.push((name, value.to_owned()));
 }
 
-/// What `check` says of the store.
-fn checked(fleet: &Fleet) -> (bool, String) {
-    let output = fleet.run(&["check", "--json"]);
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let findings = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let store = findings.into_iter().find(|finding| finding["what"] == "store").unwrap();
-    (store["ok"].as_bool().unwrap(), store["detail"].as_str().unwrap().to_owned())
+fn sha256(bytes: &[u8]) -> Option<String> {
+    let hash = digest::digest(&digest::SHA256, bytes);
+    Some(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,10 +88,7 @@ async fn recordings_live_in_a_bucket_and_leave_no_version_behind() {
     let mut expected = BTreeSet::new();
     for truth in fleet.twilio.recordings() {
         let sid = truth.recording_sid.as_str();
-        let audio = fleet.run(&["recordings", "audio", sid]).stdout;
-        let hash = digest::digest(&digest::SHA256, &audio);
-        let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(Some(hash), truth.sha256, "{sid}");
+        assert_eq!(sha256(&fleet.run(&["recordings", "audio", sid]).stdout), truth.sha256, "{sid}");
         let shown = fleet.show(sid);
         for object in [&shown["media"]["object"], &shown["transcript"]["object"]] {
             expected.insert(format!("vault/{}", object.as_str().unwrap()));
@@ -106,6 +99,37 @@ async fn recordings_live_in_a_bucket_and_leave_no_version_behind() {
     fleet.settled(CALLS, &["deleted"]).await;
     assert_eq!(bucket.keys().await, [""; 0]);
     drop(serving);
+}
+
+/// What `check` says of the store.
+pub(crate) fn checked(fleet: &Fleet) -> (bool, String) {
+    let output = fleet.run(&["check", "--json"]);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let findings = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let store = findings.into_iter().find(|finding| finding["what"] == "store").unwrap();
+    (store["ok"].as_bool().unwrap(), store["detail"].as_str().unwrap().to_owned())
+}
+
+/// Twelve minutes of audio: three parts.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_recording_goes_through_a_server_that_takes_no_checksums() {
+    for (calculation, has_checksum) in [("when_supported", true), ("when_required", false)] {
+        let bucket = Bucket::fresh().await;
+        let mut fleet = fleet(&bucket).await;
+        set(&mut fleet, "AWS_REQUEST_CHECKSUM_CALCULATION", calculation);
+        let _serving = fleet.serve(true).await;
+        #[expect(clippy::disallowed_methods, reason = "a recent call, as seen by processes with the system's clock")]
+        let started = Utc::now() - TimeDelta::hours(1);
+        let media = MediaPlan::Synthetic { bytes: 12_000_000 };
+        let placed = fleet.twilio.place_call(CallPlan { media, ..CallPlan::nth(0, started) }).await;
+        let sid = placed.recording_sid.as_str();
+        until("it is archived", async || !fleet.show(sid)["media"].is_null()).await;
+        assert_eq!(sha256(&fleet.run(&["recordings", "audio", sid]).stdout), fleet.twilio.recordings()[0].sha256);
+        let object = format!("{}/vault/{}", bucket.url, fleet.show(sid)["media"]["object"].as_str().unwrap());
+        let head = reqwest::Client::new().head(object).header("x-amz-checksum-mode", "ENABLED").send().await.unwrap();
+        assert!(head.headers()["etag"].to_str().unwrap().ends_with("-3\""), "{:?}", head.headers()["etag"]);
+        assert_eq!(head.headers().contains_key("x-amz-checksum-crc32"), has_checksum, "{calculation}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

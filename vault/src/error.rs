@@ -111,6 +111,18 @@ pub enum VaultError {
 }
 
 impl VaultError {
+    /// Why the body of an opened object ended early: the store failed, or the object is damaged.
+    pub fn of_body(error: io::Error) -> VaultError {
+        let error = match error.downcast::<VaultError>() {
+            Ok(error) => return error,
+            Err(error) => error,
+        };
+        match error.downcast::<StoreError>() {
+            Ok(error) => VaultError::Store(error),
+            Err(error) => VaultError::Broken(error),
+        }
+    }
+
     /// Whether trying again later may help. A missing or wrong key is an operator's to mend, and then it does.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -52,7 +52,8 @@ impl Vault {
         Ok(Sealed { plain_bytes, plain_sha256, sealed_bytes })
     }
 
-    /// The plain bytes of an object. A broken or truncated object yields an error before the end of the stream.
+    /// The plain bytes of an object. A broken or truncated object yields an error before the end of the stream, and so
+    /// does a store that fails: [`VaultError::of_body`] tells which.
     pub async fn open(&self, key: &ObjectKey) -> Result<ByteStream, VaultError> {
         self.open_range(key, 0..u64::MAX).await
     }
@@ -68,7 +69,7 @@ impl Vault {
     pub async fn read(&self, key: &ObjectKey, max_bytes: usize) -> Result<Vec<u8>, VaultError> {
         let mut body = self.open(key).await?;
         let mut read = Vec::new();
-        while let Some(chunk) = body.try_next().await.map_err(VaultError::Broken)? {
+        while let Some(chunk) = body.try_next().await.map_err(VaultError::of_body)? {
             if read.len() + chunk.len() > max_bytes {
                 return Err(VaultError::TooLong { key: key.clone(), max_bytes });
             }

@@ -63,12 +63,12 @@ fn send_all(
         return Ok(());
     }
     if plain.start > 0 {
-        reader.seek(SeekFrom::Start(plain.start)).map_err(VaultError::Broken)?;
+        reader.seek(SeekFrom::Start(plain.start)).map_err(VaultError::of_body)?;
     }
     let mut left = plain.end.saturating_sub(plain.start);
     while left > 0 {
         let mut chunk = vec![0; CHUNK_BYTES.min(usize::try_from(left).unwrap_or(CHUNK_BYTES))];
-        let read = reader.read(&mut chunk).map_err(VaultError::Broken)?;
+        let read = reader.read(&mut chunk).map_err(VaultError::of_body)?;
         chunk.truncate(read);
         left -= read as u64;
         if read == 0 || sender.blocking_send(Ok(chunk.into())).is_err() {
@@ -81,7 +81,7 @@ fn send_all(
 fn wrong(error: DecryptError) -> VaultError {
     match error {
         DecryptError::NoMatchingKeys => VaultError::WrongKey,
-        DecryptError::Io(error) => VaultError::Broken(error),
+        DecryptError::Io(error) => VaultError::of_body(error),
         other => VaultError::Broken(io::Error::new(io::ErrorKind::InvalidData, other.to_string())),
     }
 }

@@ -1,5 +1,6 @@
 //! Purge: everything a permit names is deleted, each thing is seen to be gone, and only then is it written down.
 
+use std::io;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -8,10 +9,10 @@ use futures::TryStreamExt;
 use queue::Clock;
 use tokio_util::sync::CancellationToken;
 use twilio::{Deletion, RecordingSid, RecordingStatus, TwilioErrorKind};
-use vault::{ObjectKey, Vault};
+use vault::{ObjectKey, Vault, VaultError};
 
 use crate::claimed::Claims;
-use crate::fault::{Fault, Handled};
+use crate::fault::{Fault, Handled, chain};
 
 /// Pause where Twilio will not delete yet, or another stage is at work on the recording.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(10);
@@ -81,7 +82,7 @@ impl Purge {
         }
         let mut sha256 = digest::Context::new(&digest::SHA256);
         let mut body = self.vault.open(&key).await?;
-        while let Some(chunk) = body.try_next().await.map_err(|error| wrong(&error.to_string()))? {
+        while let Some(chunk) = body.try_next().await.map_err(|error| unreadable(error, wrong))? {
             sha256.update(&chunk);
         }
         let sha256: String = sha256.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -120,4 +121,27 @@ impl Purge {
 
 fn key(object: &StoredObject) -> Result<ObjectKey, Fault> {
     object.key.parse().map_err(|error| Fault::Rejected(format!("{}: {error}", object.key)))
+}
+
+/// A copy that cannot be read today is not a damaged one.
+fn unreadable(error: io::Error, wrong: impl Fn(&str) -> Fault) -> Fault {
+    let error = VaultError::of_body(error);
+    if error.is_transient() { error.into() } else { wrong(&chain(&error)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use vault::{S3Options, StoreErrorKind, open_store};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn store_that_fails_while_a_copy_is_verified_is_no_damaged_copy() {
+        let wrong = |what: &str| Fault::Rejected(what.to_owned());
+        let damaged = io::Error::new(io::ErrorKind::InvalidData, "flipped");
+        assert!(matches!(unreadable(damaged, wrong), Fault::Rejected(_)));
+        let mut failed = open_store("no store", S3Options::default()).await.unwrap_err();
+        failed.kind = StoreErrorKind::Unavailable;
+        assert!(matches!(unreadable(io::Error::other(failed), wrong), Fault::Transient(_)));
+    }
 }

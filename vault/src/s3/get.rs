@@ -103,21 +103,22 @@ impl Reading {
                     return Ok(Some((chunk, self)));
                 }
                 None if self.at >= self.end => return Ok(None),
-                None => io::ErrorKind::UnexpectedEof.into(),
-                Some(Err(error)) => io::Error::other(error),
+                None => "it ended early".to_owned(),
+                Some(Err(error)) => error.to_string(),
             };
-            self.resume(why).await?;
+            self.resume(&why).await.map_err(io::Error::other)?;
         }
     }
 
     /// Goes on where the body broke off; an error where it does so too often, or where the object is another by now.
-    async fn resume(&mut self, why: io::Error) -> io::Result<()> {
+    async fn resume(&mut self, why: &str) -> Result<(), StoreError> {
         if self.resumes_left == 0 {
-            return Err(why);
+            let problem = format!("{}: broke off {RESUMES} times while it was read ({why})", self.key);
+            return Err(StoreError::new(StoreErrorKind::Unavailable, problem));
         }
         self.resumes_left -= 1;
-        let again = request(&self.bucket, &self.key, self.at, Some(self.end), self.e_tag.clone()).await;
-        self.body = again.map_err(io::Error::other)?.ok_or(why)?.body;
+        let again = request(&self.bucket, &self.key, self.at, Some(self.end), self.e_tag.clone()).await?;
+        self.body = again.ok_or_else(|| replaced(&self.key))?.body;
         Ok(())
     }
 }

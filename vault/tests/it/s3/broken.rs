@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use vault::contract::Place;
-use vault::{S3Options, StoreErrorKind};
+use vault::{Identities, S3Options, StoreErrorKind, Vault, VaultError, generate_identity_file};
 
 use super::server::{body, content, fresh, key, read};
 use super::tap::Fault::{Answer, CutAt, Hang, Pretend, Without};
@@ -95,6 +95,22 @@ async fn range_that_is_cut_goes_on_to_its_own_end() {
     let got = store.get(&key("RE1"), 100_000, Some(200_000)).await.unwrap();
     let got: Vec<Bytes> = got.try_collect().await.unwrap();
     assert!(got.concat() == whole[100_000..200_000]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_that_fails_while_it_is_read_is_no_damaged_object() {
+    let server = fresh().await;
+    let folder = tempfile::tempdir().unwrap();
+    let identity = folder.path().join("identity.txt");
+    let recipients = generate_identity_file(&identity).unwrap();
+    let vault = Vault::new(server.open().await, recipients, Some(Identities::from_file(&identity).unwrap()));
+    vault.seal(&key("RE1"), body(&content(2_000_000))).await.unwrap();
+    server.tap.play("GetObject", [CutAt(200_000); 30]);
+    let opened = vault.open(&key("RE1")).await.unwrap();
+    let error = VaultError::of_body(opened.try_collect::<Vec<_>>().await.unwrap_err());
+    assert!(matches!(error, VaultError::Store(ref store) if store.kind == StoreErrorKind::Unavailable), "{error:?}");
+    let error = vault.read(&key("RE1"), 4_000_000).await.unwrap_err();
+    assert!(matches!(error, VaultError::Store(_)), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
