@@ -96,6 +96,13 @@ impl Fleet {
         self.command(arguments).output().unwrap()
     }
 
+    /// Runs a subcommand that would go on and on, and has to end all the same.
+    pub(crate) async fn ended(&self, arguments: &[&str]) -> Output {
+        let mut command = tokio::process::Command::from(self.command(arguments));
+        let output = command.stderr(Stdio::piped()).kill_on_drop(true).output();
+        tokio::time::timeout(PATIENCE, output).await.expect("it should have ended").unwrap()
+    }
+
     /// Runs a subcommand with `--json` that has to succeed, and reads its lines.
     pub(crate) fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let output = self.run(&[arguments, &["--json"]].concat());
