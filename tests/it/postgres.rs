@@ -50,7 +50,7 @@ async fn recordings_go_from_callback_to_transcript_to_their_end() {
 async fn unmigrated_catalog_stops_serve_and_says_what_to_run() {
     let database = Database::empty().await;
     let fleet = fleet_on(database.url().as_str()).await;
-    let served = fleet.run(&["serve"]);
+    let served = fleet.ended(&["serve"]).await;
     let said = String::from_utf8(served.stderr).unwrap();
     assert!(served.status.code() == Some(1) && said.contains("run `callvault migrate`"), "{said}");
 }
@@ -79,7 +79,9 @@ async fn check_tells_what_is_wrong_with_the_catalogs_server() {
     let mut url = migrated.url().clone();
     assert!(finding(url.as_str()).await.0);
     url.set_password(Some("s3cret")).unwrap();
+    let stranger = migrated.stranger("s3cret", "").await;
     let wrong = [
+        (stranger.as_str(), "lacks a right"),
         (url.as_str(), "password is wrong"),
         (empty.url().as_str(), "run `callvault migrate`"),
         (&migrated.url().as_str().replace("/catalog_", "/no_"), "no such database"),

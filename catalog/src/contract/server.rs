@@ -63,6 +63,16 @@ impl Database {
     pub async fn session(&self) -> PgConnection {
         PgConnection::connect(self.url.as_str()).await.unwrap()
     }
+
+    /// The URL of a user made for it, who was granted nothing; `options` as CREATE ROLE takes them.
+    pub async fn stranger(&self, password: &str, options: &str) -> Url {
+        let name = format!("anna_{}", self.name());
+        tell_server(&format!("CREATE ROLE {name} LOGIN PASSWORD '{password}' {options}")).await;
+        let mut url = self.url.clone();
+        url.set_username(&name).unwrap();
+        url.set_password(Some(password)).unwrap();
+        url
+    }
 }
 
 impl Drop for Database {

@@ -8,7 +8,6 @@ use callvault_catalog::{AuditEntry, Catalog, CatalogError, CatalogOptions};
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Executor, Row};
 use tokio::net::TcpListener;
-use url::Url;
 
 const PASSWORD: &str = "pa55-w0rd";
 
@@ -30,18 +29,6 @@ fn is_denied(error: &CatalogError, why: &str) -> bool {
 
 fn is_unavailable(error: &CatalogError, why: &str) -> bool {
     error.is_transient() && error.to_string().contains(why)
-}
-
-/// The URL of a user of one's own, who may nothing.
-async fn user(database: &Database, more: &str) -> Url {
-    let name = format!("anna_{}", database.name());
-    let mut session = database.session().await;
-    let create = format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}' {more}");
-    session.execute(AssertSqlSafe(create)).await.unwrap();
-    let mut url = database.url().clone();
-    url.set_username(&name).unwrap();
-    url.set_password(Some(PASSWORD)).unwrap();
-    url
 }
 
 #[tokio::test]
@@ -68,7 +55,7 @@ async fn server_that_says_nothing_does_not_answer() {
 #[tokio::test]
 async fn wrong_password_is_denied() {
     let database = Database::empty().await;
-    let mut url = user(&database, "").await;
+    let mut url = database.stranger(PASSWORD, "").await;
     url.set_password(Some("pa55-w0rd-of-old")).unwrap();
     let error = error_of(url.as_str()).await;
     assert!(is_denied(&error, "user or the password is wrong"), "{error:?}");
@@ -79,7 +66,7 @@ async fn wrong_password_is_denied() {
 #[tokio::test]
 async fn missing_database_is_denied() {
     let database = Database::empty().await;
-    let mut url = user(&database, "").await;
+    let mut url = database.stranger(PASSWORD, "").await;
     url.set_path("no_such_database");
     let error = error_of(url.as_str()).await;
     assert!(is_denied(&error, "no such database"), "{error:?}");
@@ -88,7 +75,7 @@ async fn missing_database_is_denied() {
 #[tokio::test]
 async fn user_who_may_not_connect_lacks_a_right() {
     let database = Database::empty().await;
-    let url = user(&database, "").await;
+    let url = database.stranger(PASSWORD, "").await;
     let revoke = format!("REVOKE CONNECT ON DATABASE {} FROM PUBLIC", database.name());
     database.session().await.execute(AssertSqlSafe(revoke)).await.unwrap();
     let error = error_of(url.as_str()).await;
@@ -98,7 +85,7 @@ async fn user_who_may_not_connect_lacks_a_right() {
 #[tokio::test]
 async fn user_without_grants_lacks_a_right() {
     let database = Database::migrated().await;
-    let url = user(&database, "").await;
+    let url = database.stranger(PASSWORD, "").await;
     let catalog = Catalog::connect(url.as_str()).await.unwrap();
     for error in [
         catalog.counts().await.unwrap_err(),
@@ -112,7 +99,7 @@ async fn user_without_grants_lacks_a_right() {
 #[tokio::test]
 async fn user_who_has_no_connection_left_waits() {
     let database = Database::empty().await;
-    let url = user(&database, "CONNECTION LIMIT 0").await;
+    let url = database.stranger(PASSWORD, "CONNECTION LIMIT 0").await;
     let error = error_of(url.as_str()).await;
     assert!(is_unavailable(&error, "too many connections"), "{error:?}");
 }
