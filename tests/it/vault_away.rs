@@ -31,11 +31,10 @@ async fn work_in_vain(fleet: &Fleet) {
         fleet.place(call(index)).await;
     }
     fleet.json(&["retention"]);
-    for stage in ["archive", "purge"] {
-        let retried = format!("stage={stage} ");
-        until(&retried, async || fleet.log().lines().any(|line| line.contains(&retried) && line.contains("retry")))
-            .await;
-    }
+    until("both were tried", async || {
+        ["stage=archive", "stage=purge"].iter().all(|stage| fleet.logged(&[stage, "retry"]))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +44,7 @@ async fn folder_that_vanishes_delays_the_work_and_loses_nothing() {
     work_in_vain(&fleet).await;
     assert_eq!(fleet.show(&old)["deleted_at"], serde_json::Value::Null, "nothing was seen to be gone");
     assert!(!fleet.path("vault").exists(), "no second vault is begun in its place");
-    assert!(fleet.log().contains("is its disk mounted"), "the log says what to do");
+    assert!(fleet.logged(&["stage=archive", "is its disk mounted"]), "the log says what to do");
     bring_back(&fleet);
     until("the old call is deleted", async || fleet.show(&old)["status"] == "deleted").await;
     fleet.settled(3, &["transcribed", "deleted"]).await;
