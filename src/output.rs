@@ -1,6 +1,8 @@
 //! Answers on stdout, as text or as JSON.
-#![expect(clippy::print_stdout, reason = "the one module that prints answers")]
 
+use std::io::{self, ErrorKind, Write};
+
+use anyhow::Context;
 use serde::Serialize;
 
 /// Prints a command's answer in the form that was asked for.
@@ -12,12 +14,8 @@ pub(crate) struct Output {
 impl Output {
     /// One document.
     pub(crate) fn document<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        if self.is_json {
-            println!("{}", serde_json::to_string(value)?);
-        } else {
-            println!("{}", text(value).trim_end());
-        }
-        Ok(())
+        let text = if self.is_json { serde_json::to_string(value)? } else { text(value).trim_end().to_owned() };
+        print(&(text + "\n"))
     }
 
     /// A list: a table under `headings`, or one document a line.
@@ -27,14 +25,24 @@ impl Output {
         headings: &[&str],
         row: impl Fn(&T) -> Vec<String>,
     ) -> anyhow::Result<()> {
-        if self.is_json {
-            for value in values {
-                println!("{}", serde_json::to_string(value)?);
-            }
-        } else {
-            print!("{}", table(headings, &values.iter().map(row).collect::<Vec<_>>()));
+        if !self.is_json {
+            return print(&table(headings, &values.iter().map(row).collect::<Vec<_>>()));
         }
-        Ok(())
+        let lines = values.iter().map(|value| Ok(serde_json::to_string(value)? + "\n"));
+        print(&lines.collect::<serde_json::Result<String>>()?)
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    read_enough(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// A reader that left (`| head`) has what it wanted: that is no failure.
+pub(crate) fn read_enough(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
     }
 }
 

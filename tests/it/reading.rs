@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use chrono::TimeDelta;
 use simulator::{CallPlan, MediaPlan};
@@ -108,6 +109,25 @@ async fn audio_that_turns_out_broken_leaves_no_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reader_that_has_enough_is_no_failure() {
+    let (fleet, _serving, sid) = one_call().await;
+    let printing = [
+        &["recordings", "audio", &sid][..],
+        &["recordings", "transcript", &sid],
+        &["recordings", "list"],
+        &["recordings", "list", "--json"],
+        &["settings"],
+    ];
+    for arguments in printing {
+        let mut child = fleet.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*said), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn recording_nobody_told_us_of_is_said_to_be_unknown() {
     let fleet = Fleet::new().await;
     let subcommands = [&["show"][..], &["audio"], &["transcript"], &["transcribe"], &["hold", "--reason", "r"]];
@@ -129,6 +149,7 @@ async fn argument_that_is_malformed_is_named_with_what_is_expected() {
         (&["list", "--call", "RE00000000000000000000000000000000"], "--call", "CA and 32 hex digits"),
         (&["transcript", NOBODYS, "--format", "doc"], "--format", "vtt"),
         (&["hold", NOBODYS], "--reason", "required"),
+        (&["erase", NOBODYS, "--reason", " "], "--reason", "say why"),
     ];
     for (arguments, named, expected) in wrong {
         let said = fleet.refused(2, &[&["recordings"], arguments].concat()).await;
