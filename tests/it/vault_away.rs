@@ -85,3 +85,17 @@ async fn start_without_the_vault_that_holds_the_recordings_is_refused() {
     let _serving = fleet.serve(true).await;
     assert_whole(&fleet);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vault_that_policy_emptied_of_audio_starts() {
+    let mut fleet = Fleet::new().await;
+    fleet.set("RETENTION_DAYS", "1");
+    fleet.set("RETENTION_TRANSCRIPT_DAYS", "90");
+    let serving = fleet.serve(true).await;
+    let sid = fleet.place(CallPlan::nth(0, ago(TimeDelta::days(2)))).await;
+    fleet.settled(1, &["transcribed"]).await;
+    fleet.json(&["retention"]);
+    until("the audio is gone", async || fleet.show(&sid)["media"].is_null()).await;
+    assert_eq!(serving.stop(), Some(0));
+    let _serving = fleet.serve(true).await;
+}
