@@ -202,7 +202,7 @@ pub(crate) struct WithReason {
     #[arg(value_name = "RE…")]
     pub(crate) recording: RecordingSid,
     /// Why, for the audit log.
-    #[arg(long, value_name = "WHY")]
+    #[arg(long, value_name = "WHY", value_parser = parse_reason)]
     pub(crate) reason: String,
 }
 
@@ -240,6 +240,10 @@ pub(crate) enum KeysCommand {
         #[arg(short, long, default_value = "identity.txt", value_name = "FILE")]
         output: PathBuf,
     },
+}
+
+fn parse_reason(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("say why: it is all an auditor will find") } else { Ok(text.to_owned()) }
 }
 
 /// A point in time: RFC 3339, a day (its start, UTC), or a time ago such as 30d, 12h, 45m.

@@ -1,6 +1,6 @@
 //! Answers on stdout, as text or as JSON.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -14,11 +14,8 @@ pub(crate) struct Output {
 impl Output {
     /// One document.
     pub(crate) fn document<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        if self.is_json {
-            print(&(serde_json::to_string(value)? + "\n"))
-        } else {
-            print(&format!("{}\n", text(value).trim_end()))
-        }
+        let text = if self.is_json { serde_json::to_string(value)? } else { text(value).trim_end().to_owned() };
+        print(&(text + "\n"))
     }
 
     /// A list: a table under `headings`, or one document a line.
@@ -31,17 +28,21 @@ impl Output {
         if !self.is_json {
             return print(&table(headings, &values.iter().map(row).collect::<Vec<_>>()));
         }
-        let lines: Result<Vec<_>, _> = values.iter().map(|value| serde_json::to_string(value)).collect();
-        print(&lines?.into_iter().map(|line| line + "\n").collect::<String>())
+        let lines = values.iter().map(|value| Ok(serde_json::to_string(value)? + "\n"));
+        print(&lines.collect::<serde_json::Result<String>>()?)
     }
 }
 
-/// A reader that has seen enough (`| head`) is no error.
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print the answer"),
-        _ => Ok(()),
+    let mut stdout = io::stdout().lock();
+    read_enough(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// A reader that left (`| head`) has what it wanted: that is no failure.
+pub(crate) fn read_enough(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
     }
 }
 

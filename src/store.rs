@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use catalog::{Catalog, CatalogError, ListFilter, RecordingRow, Status};
+use catalog::{Catalog, CatalogError, ListFilter, Status};
 use futures::StreamExt;
 use vault::ObjectStore;
 
@@ -31,7 +31,7 @@ pub(crate) async fn ready(config: &Config, catalog: &Catalog) -> anyhow::Result<
 async fn has_archived(catalog: &Catalog) -> Result<bool, CatalogError> {
     for status in [Status::Archived, Status::Transcribed, Status::Failed] {
         let newest = ListFilter { status: Some(status), limit: 1, ..ListFilter::default() };
-        if catalog.list(&newest).await?.iter().any(RecordingRow::is_archived) {
+        if catalog.list(&newest).await?.iter().any(|row| row.is_archived() && row.media.is_some()) {
             return Ok(true);
         }
     }

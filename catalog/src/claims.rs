@@ -78,12 +78,12 @@ impl Catalog {
         if self.set_expiry(claim, expiry(lease, now)).await? { Ok(()) } else { Err(CatalogError::ClaimLost) }
     }
 
-    /// Gives a claim up. That it was lost already is fine.
+    /// Gives a claim up at `now`, which also tells when it was last worked under. That it was lost already is fine.
     ///
     /// # Errors
     /// What the database said; the claim expires by itself then.
-    pub async fn release_claim(&self, claim: &Claim) -> Result<(), CatalogError> {
-        self.set_expiry(claim, 0).await.map(|_| ())
+    pub async fn release_claim(&self, claim: &Claim, now: DateTime<Utc>) -> Result<(), CatalogError> {
+        self.set_expiry(claim, now.timestamp_millis()).await.map(|_| ())
     }
 
     async fn set_expiry(&self, claim: &Claim, expires_at: i64) -> Result<bool, CatalogError> {

@@ -101,7 +101,8 @@ impl Catalog {
     /// - stored transcripts that were not handed on, when something delivers
     /// - marked for deletion and not deleted: purge
     ///
-    /// One with a live claim, or one that expired only after `before`, is not stuck. One that stands still for a reason
+    /// One with a live claim, or one that ended only after `before`, is not stuck: work that fails and waits for its next
+    /// attempt moves too, and must not be queued once more by every pass. One that stands still for a reason
     /// (its error says which) waits for an operator, unless it is to be deleted.
     ///
     /// # Errors

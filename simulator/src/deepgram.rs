@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::derive;
 use crate::speech::{self, Listening, Speech, SpokenWord};
 use crate::state::State;
-use crate::transcription::{Refusal, Turn};
+use crate::transcription::{NO_AUDIO, Refusal, Turn};
 
 /// Every word is this certain.
 const CONFIDENCE: f64 = 0.98;
@@ -91,8 +91,7 @@ async fn transcribe(state: &State, turn: &Turn, request: Request) -> Result<Spee
     while let Some(chunk) = chunks.next().await {
         listening.hear(&chunk.map_err(|_| Refusal::CutOff)?);
     }
-    let no_audio = "Bad Request: failed to process audio: corrupt or unsupported data";
-    listening.finish().ok_or_else(|| Refusal::BadRequest(no_audio.to_owned()))
+    listening.finish().ok_or_else(|| Refusal::BadRequest(NO_AUDIO.to_owned()))
 }
 
 /// `Token KEY`, or `Bearer JWT`.

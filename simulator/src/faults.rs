@@ -40,6 +40,8 @@ pub struct Faults {
     pub transcriber_error_every: Option<u32>,
     /// Transcriptions: 429.
     pub transcriber_throttle_every: Option<u32>,
+    /// Transcriptions: 400, as for audio it cannot read.
+    pub transcriber_refusal_every: Option<u32>,
     /// How long a transcription takes, in milliseconds.
     pub transcriber_delay_ms: u64,
 }
@@ -110,10 +112,12 @@ impl Injector {
         self.is_due("wrong length", self.faults.wrong_length_every).then_some(MediaFault::WrongLength)
     }
 
-    /// 429, 500 or 503.
+    /// 400, 429, 500 or 503.
     pub(crate) fn transcriber_error(&mut self) -> Option<u16> {
+        let (throttle, refusal) = (self.faults.transcriber_throttle_every, self.faults.transcriber_refusal_every);
         let error = self.error_in_turn("transcriber error", self.faults.transcriber_error_every);
-        error.or_else(|| self.is_due("transcriber throttle", self.faults.transcriber_throttle_every).then_some(429))
+        let error = error.or_else(|| self.is_due("transcriber throttle", throttle).then_some(429));
+        error.or_else(|| self.is_due("transcriber refusal", refusal).then_some(400))
     }
 
     fn error_in_turn(&mut self, name: &'static str, every: Option<u32>) -> Option<u16> {

@@ -11,6 +11,9 @@ use secrecy::ExposeSecret;
 use crate::counters::{Gauge, InFlight};
 use crate::state::{State, locked};
 
+/// What is said of audio that cannot be read.
+pub(crate) const NO_AUDIO: &str = "Bad Request: failed to process audio: corrupt or unsupported data";
+
 /// Why there is no transcript.
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -71,6 +74,7 @@ impl Turn {
             tokio::time::sleep(delay).await;
         }
         match error {
+            Some(400) => Err(Refusal::BadRequest(NO_AUDIO.to_owned())),
             Some(status) => Err(Refusal::Fault { status, retry_after_secs }),
             None => Ok(()),
         }

@@ -7,12 +7,14 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use catalog::Catalog;
 use futures::TryStreamExt;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
 use twilio::RecordingSid;
 use vault::ByteStream;
 
 use super::{audit, find};
 use crate::config::Config;
+use crate::output::read_enough;
 use crate::wiring;
 
 pub(super) async fn run(
@@ -30,8 +32,19 @@ pub(super) async fn run(
     match file {
         Some(path) => write_file(path, body).await.with_context(|| format!("{}", path.display())),
         None if std::io::stdout().is_terminal() => bail!("this is audio: name a file with -o, or pipe it to a player"),
-        None => copy(body, &mut tokio::io::stdout()).await,
+        None => pipe(body).await,
     }
+}
+
+/// To whoever reads standard output.
+async fn pipe(mut body: ByteStream) -> anyhow::Result<()> {
+    let mut stdout = tokio::io::stdout();
+    while let Some(chunk) = body.try_next().await? {
+        if let Err(error) = stdout.write_all(&chunk).await {
+            return read_enough(Err(error));
+        }
+    }
+    read_enough(stdout.flush().await)
 }
 
 /// A file only its owner reads; removed again when the audio turns out broken, so that no half of it is taken for all.
@@ -41,16 +54,16 @@ async fn write_file(path: &Path, body: ByteStream) -> anyhow::Result<()> {
         ErrorKind::AlreadyExists => anyhow::anyhow!("the file exists: name another"),
         _ => error.into(),
     })?;
-    let copied = copy(body, &mut tokio::fs::File::from_std(file)).await;
+    let copied = copy(body, File::from_std(file)).await;
     if copied.is_err() {
         std::fs::remove_file(path).context("the audio is broken, and what was written of it cannot be removed")?;
     }
     copied
 }
 
-async fn copy(mut body: ByteStream, to: &mut (impl AsyncWrite + Unpin)) -> anyhow::Result<()> {
+async fn copy(mut body: ByteStream, mut file: File) -> anyhow::Result<()> {
     while let Some(chunk) = body.try_next().await? {
-        to.write_all(&chunk).await?;
+        file.write_all(&chunk).await?;
     }
-    Ok(to.flush().await?)
+    Ok(file.flush().await?)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use catalog::{Catalog, RecordingView};
 use queue::{Clock, Job};
 
@@ -13,7 +13,7 @@ use crate::output::Output;
 use crate::wiring;
 
 pub(super) async fn hold(config: &Config, catalog: &Catalog, with: &WithReason, output: Output) -> anyhow::Result<()> {
-    check(catalog, with).await?;
+    find(catalog, &with.recording).await?;
     catalog.place_hold(&with.recording, &with.reason, &actor(), Clock::System.now()).await?;
     answer(config, catalog, with, output, "held: nothing of it is deleted until the hold is released").await
 }
@@ -24,14 +24,14 @@ pub(super) async fn release(
     with: &WithReason,
     output: Output,
 ) -> anyhow::Result<()> {
-    check(catalog, with).await?;
+    find(catalog, &with.recording).await?;
     catalog.release_hold(&with.recording, &with.reason, &actor(), Clock::System.now()).await?;
     answer(config, catalog, with, output, "released: it follows its retention date again").await
 }
 
 /// Written down first: a lost job, or a hold that is released later, brings the sweep to it.
 pub(super) async fn erase(config: &Config, catalog: &Catalog, with: &WithReason, output: Output) -> anyhow::Result<()> {
-    check(catalog, with).await?;
+    find(catalog, &with.recording).await?;
     let queue = wiring::queue(config).await?;
     catalog.request_erasure(&with.recording, &with.reason, &actor(), Clock::System.now()).await?;
     let row = find(catalog, &with.recording).await?;
@@ -44,11 +44,6 @@ pub(super) async fn erase(config: &Config, catalog: &Catalog, with: &WithReason,
         .await
         .context("written down, not queued: the next retention sweep queues it")?;
     answer(config, catalog, with, output, "queued for deletion everywhere").await
-}
-
-async fn check(catalog: &Catalog, with: &WithReason) -> anyhow::Result<()> {
-    ensure!(!with.reason.trim().is_empty(), "--reason is empty: say why, it is all an auditor will find");
-    find(catalog, &with.recording).await.map(|_| ())
 }
 
 async fn answer(

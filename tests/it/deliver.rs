@@ -8,11 +8,21 @@ use crate::receiver::{Receiver, SECRET};
 /// A call on its way to a receiver that answers so; returns once the first post was answered.
 async fn posted(statuses: &[&str]) -> (Fleet, Receiver, Running, String) {
     let mut fleet = Fleet::new().await;
+    fleet.set("RECONCILE_EVERY_SECS", "1");
+    fleet.set("RECONCILE_STUCK_AFTER_SECS", "1");
     let receiver = Receiver::start(&mut fleet, statuses).await;
     let serving = fleet.serve(true).await;
     let sid = fleet.place(call(0)).await;
     until("it is posted", async || !receiver.posts().is_empty()).await;
     (fleet, receiver, serving, sid)
+}
+
+/// Two passes that would find what was not handed on.
+async fn reconciled(fleet: &Fleet) {
+    let passes = || fleet.log().matches("reconcile pass").count();
+    let before = passes();
+    until("reconcile passed twice", async || passes() >= before + 3).await;
+    fleet.idle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +46,7 @@ async fn delivery_refused_at_first_comes_again_under_its_id_until_it_is_taken_an
     until("it is taken", async || receiver.posts().len() == 3).await;
     fleet.idle().await;
     fleet.twilio.send_callback(&sid.parse().unwrap(), "completed").await;
-    fleet.idle().await;
+    reconciled(&fleet).await;
     let posts = receiver.posts();
     assert_eq!(posts.len(), 3, "a delivery that was taken comes no more");
     assert!(posts.iter().all(|post| post["id"] == posts[0]["id"] && !post["id"].is_null()), "{posts:?}");

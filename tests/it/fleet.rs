@@ -138,6 +138,11 @@ impl Fleet {
         std::fs::read_to_string(self.path("callvault.log")).unwrap_or_default()
     }
 
+    /// Whether one line of the log has all of these words in it.
+    pub(crate) fn logged(&self, words: &[&str]) -> bool {
+        self.log().lines().any(|line| words.iter().all(|word| line.contains(word)))
+    }
+
     /// Starts `serve`, and waits until it is ready when `is_awaited`.
     pub(crate) async fn serve(&self, is_awaited: bool) -> Running {
         let serving = self.start(&["serve"]);

@@ -58,5 +58,5 @@ async fn key_made_on_first_use_is_its_owners_alone_and_the_log_says_to_back_it_u
     let mode = fs::metadata(fleet.path("identity.txt")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let path = fleet.path("identity.txt").display().to_string();
-    assert!(fleet.log().lines().any(|line| line.contains(&path) && line.contains("Back it up now")));
+    assert!(fleet.logged(&[&path, "Back it up now"]));
 }

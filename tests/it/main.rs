@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod check;
+mod dead_letters;
 mod deliver;
 mod demo;
 mod faults;
@@ -13,12 +14,14 @@ mod operators;
 mod policy;
 mod postgres;
 mod queue_file;
+mod reading;
 mod receiver;
 mod recogniser;
 mod retention;
 mod roles;
 mod s3;
 mod s3_tls;
+mod secrecy;
 mod secrets;
 mod settings;
 mod sqs;

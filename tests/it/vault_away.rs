@@ -31,11 +31,10 @@ async fn work_in_vain(fleet: &Fleet) {
         fleet.place(call(index)).await;
     }
     fleet.json(&["retention"]);
-    for stage in ["archive", "purge"] {
-        let retried = format!("stage={stage} ");
-        until(&retried, async || fleet.log().lines().any(|line| line.contains(&retried) && line.contains("retry")))
-            .await;
-    }
+    until("both were tried", async || {
+        ["stage=archive", "stage=purge"].iter().all(|stage| fleet.logged(&[stage, "retry"]))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +44,7 @@ async fn folder_that_vanishes_delays_the_work_and_loses_nothing() {
     work_in_vain(&fleet).await;
     assert_eq!(fleet.show(&old)["deleted_at"], serde_json::Value::Null, "nothing was seen to be gone");
     assert!(!fleet.path("vault").exists(), "no second vault is begun in its place");
-    assert!(fleet.log().contains("is its disk mounted"), "the log says what to do");
+    assert!(fleet.logged(&["stage=archive", "is its disk mounted"]), "the log says what to do");
     bring_back(&fleet);
     until("the old call is deleted", async || fleet.show(&old)["status"] == "deleted").await;
     fleet.settled(3, &["transcribed", "deleted"]).await;
@@ -85,4 +84,18 @@ async fn start_without_the_vault_that_holds_the_recordings_is_refused() {
     bring_back(&fleet);
     let _serving = fleet.serve(true).await;
     assert_whole(&fleet);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vault_that_policy_emptied_of_audio_starts() {
+    let mut fleet = Fleet::new().await;
+    fleet.set("RETENTION_DAYS", "1");
+    fleet.set("RETENTION_TRANSCRIPT_DAYS", "90");
+    let serving = fleet.serve(true).await;
+    let sid = fleet.place(CallPlan::nth(0, ago(TimeDelta::days(2)))).await;
+    fleet.settled(1, &["transcribed"]).await;
+    fleet.json(&["retention"]);
+    until("the audio is gone", async || fleet.show(&sid)["media"].is_null()).await;
+    assert_eq!(serving.stop(), Some(0));
+    let _serving = fleet.serve(true).await;
 }

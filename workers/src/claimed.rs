@@ -44,7 +44,7 @@ impl Claims {
             lost = self.keep(&claim) => Err(lost),
             () = stop.cancelled() => Err(Fault::HandedBack),
         };
-        if let Err(error) = self.catalog.release_claim(&claim).await {
+        if let Err(error) = self.catalog.release_claim(&claim, self.clock.now()).await {
             tracing::warn!(recording.sid = %sid, error = chain(&error), "claim not released: it runs out by itself");
         }
         handled

@@ -23,7 +23,7 @@ pub async fn different_work_is_claimed_at_once(fixture: &Fixture) {
 pub async fn released_claim_can_be_taken(fixture: &Fixture) {
     fixture.received(1).await;
     let claim = fixture.claim(1, Work::Archive, heard_at()).await;
-    fixture.catalog.release_claim(&claim).await.unwrap();
+    fixture.catalog.release_claim(&claim, heard_at()).await.unwrap();
     fixture.claim(1, Work::Archive, heard_at()).await;
 }
 
@@ -56,7 +56,7 @@ pub async fn overtaken_holder_releases_without_harm(fixture: &Fixture) {
     let slow = fixture.claim(1, Work::Archive, heard_at()).await;
     let later = heard_at() + LEASE;
     fixture.claim(1, Work::Archive, later).await;
-    fixture.catalog.release_claim(&slow).await.unwrap();
+    fixture.catalog.release_claim(&slow, heard_at()).await.unwrap();
     assert_eq!(fixture.other.claim(&sid(1), Work::Archive, LEASE, later).await.unwrap(), None);
 }
 
@@ -80,7 +80,7 @@ pub async fn expired_claim_that_nobody_took_can_be_extended(fixture: &Fixture) {
 pub async fn fence_grows_past_a_release(fixture: &Fixture) {
     fixture.received(1).await;
     let first = fixture.claim(1, Work::Archive, heard_at()).await;
-    fixture.catalog.release_claim(&first).await.unwrap();
+    fixture.catalog.release_claim(&first, heard_at()).await.unwrap();
     let second = fixture.claim(1, Work::Archive, heard_at()).await;
     assert_ne!(first, second);
     let staged = fixture.catalog.stage_media(&first, &object(1), MediaFormat::Wav, heard_at()).await;

@@ -149,7 +149,7 @@ impl Fixture {
         let claim = self.claim(number, Work::Archive, heard_at()).await;
         self.catalog.stage_media(&claim, &object(number), MediaFormat::Wav, heard_at()).await.unwrap();
         self.catalog.store_media(&claim, &stored_media(), heard_at()).await.unwrap();
-        self.catalog.release_claim(&claim).await.unwrap();
+        self.catalog.release_claim(&claim, heard_at()).await.unwrap();
     }
 
     /// Archived, and version 1 of its transcript stored.
@@ -161,7 +161,7 @@ impl Fixture {
     pub(super) async fn transcribe(&self, number: u32, version: u32) {
         let claim = self.staged_transcript(number, version).await;
         self.catalog.store_transcript(&claim, &stored_transcript(version), heard_at()).await.unwrap();
-        self.catalog.release_claim(&claim).await.unwrap();
+        self.catalog.release_claim(&claim, heard_at()).await.unwrap();
     }
 
     /// A claim under which `version` is staged.
@@ -204,7 +204,7 @@ impl Fixture {
     pub(super) async fn purge(&self, number: u32, policy: &Policy, now: DateTime<Utc>) -> RecordingRow {
         let (claim, permit) = self.granted(number, policy, now).await;
         let row = self.catalog.complete_purge(&claim, permit, "seen to be gone", now).await.unwrap();
-        self.catalog.release_claim(&claim).await.unwrap();
+        self.catalog.release_claim(&claim, now).await.unwrap();
         row
     }
 }

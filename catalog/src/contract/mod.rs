@@ -159,6 +159,7 @@ macro_rules! contract_tests {
                 failed_and_finished_recordings_lack_nothing,
                 recent_movement_is_not_stuck,
                 live_claim_is_not_stuck,
+                work_attempted_lately_is_not_stuck,
                 deleted_transcripts_are_not_lacked,
                 stuck_recordings_come_in_pages,
             }

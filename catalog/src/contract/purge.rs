@@ -107,7 +107,7 @@ pub async fn audio_goes_and_the_transcript_stays(fixture: &Fixture) {
     let claim = fixture.claim(1, Work::Archive, day(31)).await;
     let staged = fixture.catalog.stage_media(&claim, &object(1), MediaFormat::Wav, day(31)).await;
     assert!(matches!(staged, Err(CatalogError::Refused(Refusal::AudioDeleted))));
-    fixture.catalog.release_claim(&claim).await.unwrap();
+    fixture.catalog.release_claim(&claim, day(31)).await.unwrap();
     assert_eq!(fixture.purge(1, &policy, day(90)).await.status, Status::Deleted);
 }
 
@@ -161,7 +161,7 @@ pub async fn work_under_way_makes_the_gate_wait(fixture: &Fixture) {
     let archiving = fixture.claim(1, Work::Archive, day(30)).await;
     assert!(matches!(decision(fixture, 1, 30).await, PurgeDecision::Busy));
     assert!(!fixture.row(1).await.is_marked);
-    fixture.catalog.release_claim(&archiving).await.unwrap();
+    fixture.catalog.release_claim(&archiving, day(30)).await.unwrap();
     fixture.granted(1, &THIRTY_DAYS, day(31)).await;
 }
 

@@ -101,7 +101,15 @@ pub async fn live_claim_is_not_stuck(fixture: &Fixture) {
     fixture.received(1).await;
     let claim = fixture.claim(1, Work::Archive, day(60)).await;
     assert_eq!(stuck(fixture, EVERYTHING).await, []);
-    fixture.catalog.release_claim(&claim).await.unwrap();
+    fixture.catalog.release_claim(&claim, day(60)).await.unwrap();
+    assert_eq!(stuck(fixture, EVERYTHING).await, [(1, StuckWork::Archive)]);
+}
+
+pub async fn work_attempted_lately_is_not_stuck(fixture: &Fixture) {
+    fixture.received(1).await;
+    let claim = fixture.claim(1, Work::Archive, day(60)).await;
+    fixture.catalog.release_claim(&claim, day(60)).await.unwrap();
+    assert_eq!(stuck_before(fixture, EVERYTHING, day(59)).await, []);
     assert_eq!(stuck(fixture, EVERYTHING).await, [(1, StuckWork::Archive)]);
 }
 
