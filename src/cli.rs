@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use catalog::Status;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Settings,
     /// Try every configured thing, as the user that serves: ok, or what is wrong and how to mend it.
     Check,
+    /// Ask a role whether it is ready, and exit 1 if not: the health check of a container. Needs no settings.
+    Probe(ProbeOptions),
     /// Run the simulator alone: a Twilio REST API and a transcriber.
     Simulate(SimulateOptions),
 }
@@ -94,6 +97,9 @@ pub(crate) struct WorkerOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct RetentionOptions {
+    /// Again and again, at this distance (15m, 1h), until told to stop.
+    #[arg(long, value_parser = parse_period, value_name = "PERIOD", conflicts_with = "dry_run")]
+    pub(crate) every: Option<Duration>,
     /// Count what is due; queue and delete nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -101,6 +107,9 @@ pub(crate) struct RetentionOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReconcileOptions {
+    /// Again and again, at this distance (15m, 1h), until told to stop.
+    #[arg(long, value_parser = parse_period, value_name = "PERIOD", conflicts_with = "dry_run")]
+    pub(crate) every: Option<Duration>,
     /// First day of Twilio's list (2026-01-31, RFC 3339, or 30d ago); default RECONCILE_LOOKBACK_DAYS.
     #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
@@ -117,6 +126,13 @@ pub(crate) struct MigrateOptions {
     /// Make what QUEUE_URL names where it is missing, and leave what is there as it is. Needs the rights to.
     #[arg(long)]
     pub(crate) queues: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProbeOptions {
+    /// The role's readiness route.
+    #[arg(default_value = "http://127.0.0.1:3000/readyz", value_name = "URL")]
+    pub(crate) url: url::Url,
 }
 
 #[derive(Debug, Args)]
@@ -239,11 +255,29 @@ pub(crate) enum KeysCommand {
         /// File to make; never overwritten.
         #[arg(short, long, default_value = "identity.txt", value_name = "FILE")]
         output: PathBuf,
+        /// Keep a file that is there, and print its recipient.
+        #[arg(long)]
+        if_missing: bool,
     },
 }
 
 fn parse_reason(text: &str) -> Result<String, &'static str> {
     if text.trim().is_empty() { Err("say why: it is all an auditor will find") } else { Ok(text.to_owned()) }
+}
+
+/// A period such as 30s, 15m, 1h or 1d; not none at all.
+fn parse_period(text: &str) -> Result<Duration, String> {
+    let count = text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse::<u32>().ok());
+    let unit_secs = match text.chars().next_back() {
+        Some('s') => Some(1),
+        Some('m') => Some(60),
+        Some('h') => Some(3600),
+        Some('d') => Some(24 * 3600),
+        _ => None,
+    };
+    let period = count.zip(unit_secs).filter(|(count, _)| *count > 0);
+    let period = period.map(|(count, unit_secs)| Duration::from_secs(u64::from(count) * unit_secs));
+    period.ok_or_else(|| "expected a period such as 30s, 15m, 1h, 1d".to_owned())
 }
 
 /// A point in time: RFC 3339, a day (its start, UTC), or a time ago such as 30d, 12h, 45m.
@@ -307,6 +341,15 @@ mod tests {
             let help = command.render_help().to_string();
             let widest = help.lines().max_by_key(|line| line.chars().count()).unwrap_or_default();
             assert!(widest.chars().count() <= 120, "{}: {widest}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn periods_are_read_and_none_at_all_is_refused() {
+        let secs = |text: &str| parse_period(text).map(|period| period.as_secs());
+        assert_eq!([secs("30s"), secs("15m"), secs("1h"), secs("2d")], [Ok(30), Ok(900), Ok(3600), Ok(172_800)]);
+        for wrong in ["", "h", "0m", "1", "-1h", "1w", "1.5h", "99999999999h", "1é"] {
+            assert!(parse_period(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -8,6 +8,7 @@ mod ingest_role;
 mod keys;
 mod migrate;
 mod output;
+mod probe;
 mod queue_command;
 mod reconcile;
 mod recordings;
@@ -53,6 +54,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // These need no settings, and must work where none are right yet.
         Command::Demo(options) => return demo::run(options, &cli.log_format, output).await,
         Command::Keys(options) => return keys::run(options, output),
+        Command::Probe(options) => return probe::run(options).await,
         Command::Simulate(options) => return simulate::run(options, &cli.log_format).await,
         _ => Config::load(cli.config.as_deref(), &environment)?,
     };
@@ -69,14 +71,18 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(&config).await,
         Command::Ingest => ingest_role::run(&config).await,
         Command::Worker(options) => worker::run(&config, &options).await,
-        Command::Retention(options) => retention::run(&config, &options, output).await,
-        Command::Reconcile(options) => reconcile::run(&config, &options, output).await,
+        Command::Retention(options) => {
+            schedule::repeat(options.every, async || retention::run(&config, &options, output).await).await
+        }
+        Command::Reconcile(options) => {
+            schedule::repeat(options.every, async || reconcile::run(&config, &options, output).await).await
+        }
         Command::Recordings(command) => recordings::run(&config, &command, output).await,
         Command::Queue(command) => queue_command::run(&config, &command, output).await,
         Command::Migrate(options) => migrate::run(&config, &options, output).await,
         Command::Settings => settings_command::run(&config, output),
         Command::Check => check::run(&config, output).await,
-        Command::Demo(_) | Command::Keys(_) | Command::Simulate(_) => Ok(ExitCode::SUCCESS),
+        Command::Demo(_) | Command::Keys(_) | Command::Probe(_) | Command::Simulate(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -1,7 +1,12 @@
 //! Of several processes that would run the same sweep, one does: replicas of `serve`, CronJobs, an operator.
 
+use std::process::ExitCode;
+use std::time::Duration;
+
 use catalog::{Catalog, Schedule};
 use serde::Serialize;
+
+use crate::serve::until_told_to_stop;
 
 /// A sweep's report, or that there is none.
 #[derive(Debug, Serialize)]
@@ -37,4 +42,24 @@ pub(crate) async fn alone<R: Default>(
         tracing::warn!(sweep = %schedule, %error, "the lock was lost: another process may have swept at the same time");
     }
     Ok(Swept { report: report?, skipped: false })
+}
+
+/// Runs `sweep` once; or each `every` until told to stop, where one that fails is logged and the next is its retry.
+pub(crate) async fn repeat(
+    every: Option<Duration>,
+    sweep: impl AsyncFn() -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    let Some(period) = every else { return sweep().await };
+    let shutdown = until_told_to_stop();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
+            swept = sweep() => if let Err(error) = swept {
+                tracing::error!(error = %format!("{error:#}"), "sweep failed: the next one tries again");
+            },
+        }
+        if tokio::time::timeout(period, shutdown.cancelled()).await.is_ok() {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
 }

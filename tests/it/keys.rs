@@ -60,3 +60,13 @@ async fn key_made_on_first_use_is_its_owners_alone_and_the_log_says_to_back_it_u
     let path = fleet.path("identity.txt").display().to_string();
     assert!(fleet.logged(&[&path, "Back it up now"]));
 }
+
+#[tokio::test]
+async fn key_that_is_there_is_kept_where_only_a_missing_one_is_asked_for() {
+    let fleet = Fleet::new().await;
+    let file = fleet.path("own.txt").display().to_string();
+    let generate = ["keys", "generate", "--if-missing", "--output", &file];
+    let made = fleet.json(&generate).remove(0);
+    assert_eq!(fleet.json(&generate).remove(0), made);
+    assert_eq!(fleet.run(&["keys", "generate", "--output", &file]).status.code(), Some(1));
+}

@@ -48,3 +48,14 @@ async fn schedule_of_serve_removes_old_unfinished_objects() {
     until("the old one is gone", async || !old.exists()).await;
     assert!(fresh.exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_with_a_period_sweeps_again_and_again_until_it_is_told_to_stop() {
+    let fleet = Fleet::new().await;
+    let sweeping = fleet.start(&["retention", "--every", "1s"]);
+    for name in ["first", "second"] {
+        let old = unfinished(&fleet, name, DAY);
+        until("the old one is gone", async || !old.exists()).await;
+    }
+    assert_eq!(sweeping.stop(), Some(0));
+}

@@ -97,3 +97,13 @@ async fn sigterm_hands_back_what_does_not_finish_in_time_and_charges_nothing() {
     assert_whole(&fleet);
     assert!(!fleet.log().contains("delivery.attempt=2"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probe_tells_a_role_that_is_ready_from_one_that_does_not_answer() {
+    let fleet = Fleet::new().await;
+    let probe = ["probe", &fleet.ingest_url("/readyz")];
+    assert_eq!(fleet.run(&probe).status.code(), Some(1));
+    let _ingest = fleet.start(&["ingest"]);
+    fleet.ready().await;
+    assert_eq!(fleet.run(&probe).status.code(), Some(0));
+}
