@@ -3,6 +3,7 @@
 //! The queue is only the doorbell: it carries ids, and the catalog is the truth. A message may come twice, late or out
 //! of order.
 
+mod amqp;
 mod clock;
 #[cfg(feature = "testing")]
 pub mod contract;
@@ -35,14 +36,15 @@ pub struct Options {
     pub clock: Clock,
 }
 
-/// Opens the queue that `url` names by its scheme: `sqlite:PATH`.
+/// Opens the queue that `url` names by its scheme: `sqlite:PATH`, `amqp://…` or `amqps://…` (RabbitMQ).
 pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Arc::new(embedded::Embedded::open(path, options).await?)),
+        Some(("amqp" | "amqps", _)) => Ok(Arc::new(amqp::Amqp::open(url, options).await?)),
         // The rest of the URL may hold a password.
         scheme => {
             let scheme = scheme.map_or("it", |(scheme, _)| scheme);
-            Err(QueueError::Unsupported(format!("{scheme} names no queue this build knows: expected sqlite:PATH")))
+            Err(QueueError::Unsupported(format!("{scheme} names no queue this build knows: expected sqlite:PATH or amqp://HOST")))
         }
     }
 }
