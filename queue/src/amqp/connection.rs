@@ -14,7 +14,7 @@ use super::url::Address;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
-const PAUSE_MOST: Duration = Duration::from_secs(5);
+const PAUSE_MOST: Duration = Duration::from_secs(3);
 
 /// The way to the broker for one purpose. Publishing and consuming have one each: an alarm stops the broker from reading
 /// where it was published, and acks must still get through.
@@ -80,7 +80,7 @@ async fn connect(address: &Address, purpose: &str) -> Result<Connection, Trouble
             }
         }
     }
-    Err(Trouble { problem: problems.join("; "), source })
+    Err(Trouble { source, ..Trouble::new(problems.join("; ")) })
 }
 
 async fn connect_to(uri: &AMQPUri, address: &Address, purpose: &str) -> Result<Connection, Trouble> {

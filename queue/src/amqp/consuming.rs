@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lapin::message::Delivery as Arrival;
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
-use lapin::Acker;
+use lapin::{Acker, Connection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -95,24 +95,28 @@ impl Consuming {
     }
 
     async fn subscribe(self: Arc<Self>, lane: Lane, mut slot: Slot, max: usize) -> Result<Slot, Trouble> {
-        let connection = self.link.connection().await?;
         let mut tried = Ok(());
-        for is_again in [false, true] {
-            if is_again {
-                // It may be that the queue is missing.
-                self.topology.declare(&connection).await?;
-            }
-            let mut subscription = match slot.take().filter(Subscription::is_open) {
-                Some(subscription) => subscription,
-                None => Subscription::open(&connection, self.topology.lane(lane)).await?,
-            };
-            tried = subscription.make_room(self.unsettled(&subscription, max)).await;
-            if tried.is_ok() {
-                *slot = Some(subscription);
-                break;
+        for _ in 0..2 {
+            let connection = self.link.connection().await?;
+            tried = self.make_room(&connection, lane, &mut slot, max).await;
+            match &tried {
+                Ok(()) => break,
+                Err(trouble) if trouble.is_missing => self.topology.declare_later(&connection).await?,
+                // The connection may have been the remains of one.
+                Err(_) => {}
             }
         }
         tried.map(|()| slot)
+    }
+
+    async fn make_room(&self, connection: &Connection, lane: Lane, slot: &mut Slot, max: usize) -> Result<(), Trouble> {
+        let mut subscription = match slot.take().filter(Subscription::is_open) {
+            Some(subscription) => subscription,
+            None => Subscription::open(connection, self.topology.lane(lane)).await?,
+        };
+        subscription.make_room(self.unsettled(&subscription, max)).await?;
+        **slot = Some(subscription);
+        Ok(())
     }
 
     /// Hands out what is here. What came before its time goes on to its next delay.

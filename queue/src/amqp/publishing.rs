@@ -11,6 +11,7 @@ use std::time::Duration;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, Connection};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -68,19 +69,26 @@ async fn run(mut session: Session, link: Arc<Link>, topology: Topology, mut requ
     while session.serve(&mut requests, &mut held).await.is_continue() {
         let mut backoff = Backoff::default();
         let mut trouble = None;
+        let mut is_first = true;
         session = loop {
+            let opening = async {
+                if !is_first {
+                    tokio::time::sleep(backoff.pause()).await;
+                }
+                Session::open(&link, &topology).await
+            };
             let opened = tokio::select! {
-                opened = Session::open(&link, &topology) => opened,
+                opened = opening => opened,
                 () = refuse(&mut requests, &mut held, trouble.as_ref()) => return,
             };
-            let failed = match opened {
+            match opened {
                 Ok(session) => break session,
-                Err(failed) => trouble.insert(failed),
-            };
-            tracing::warn!(problem = failed.problem, "cannot publish: trying again");
-            tokio::select! {
-                () = tokio::time::sleep(backoff.pause()) => {}
-                () = refuse(&mut requests, &mut held, Some(failed)) => return,
+                Err(failed) => {
+                    tracing::warn!(problem = failed.problem, "cannot publish: trying again");
+                    // The first attempt may have met what is left of the lost connection.
+                    trouble = (!is_first).then_some(failed);
+                    is_first = false;
+                }
             }
         };
     }
@@ -108,6 +116,8 @@ struct Session {
     outstanding: Vec<Outstanding>,
     /// Messages that came back and are still to be confirmed.
     returned: HashSet<Uuid>,
+    /// Makes a missing queue again.
+    repair: Option<JoinHandle<()>>,
 }
 
 /// A message whose confirm has not been looked at yet.
@@ -132,7 +142,7 @@ impl Session {
             channel.confirm_select(ConfirmSelectOptions::default()).await.map(|()| channel)
         });
         let channel = channel.await?;
-        Ok(Session { connection, channel, topology: topology.clone(), outstanding: Vec::new(), returned: HashSet::new() })
+        Ok(Session { connection, channel, topology: topology.clone(), outstanding: Vec::new(), returned: HashSet::new(), repair: None })
     }
 
     /// Publishes what is asked for while the channel lives; breaks off when nobody can ask any more. `held` are requests
@@ -149,7 +159,7 @@ impl Session {
                         return ControlFlow::Break(());
                     }
                 }
-                settled = settled(&mut self.outstanding) => self.answer(settled).await,
+                settled = settled(&mut self.outstanding) => self.answer(settled),
                 () = tokio::time::sleep(LOOK_EVERY), if !self.outstanding.is_empty() => {}
             }
         }
@@ -157,7 +167,7 @@ impl Session {
         let ends = async {
             while !self.outstanding.is_empty() {
                 let settled = settled(&mut self.outstanding).await;
-                self.answer(settled).await;
+                self.answer(settled);
             }
         };
         let _ = tokio::time::timeout(LOOK_EVERY, ends).await;
@@ -195,12 +205,12 @@ impl Session {
     }
 
     /// Tells each caller what became of its message.
-    async fn answer(&mut self, settled: Vec<Outstanding>) {
+    fn answer(&mut self, settled: Vec<Outstanding>) {
         let is_missing = settled.iter().any(|outstanding| outstanding.returned().is_some());
         self.returned.extend(settled.iter().filter_map(Outstanding::returned));
         for outstanding in settled {
             let is_returned = self.returned.remove(&outstanding.id);
-            let missing = || Trouble::new(format!("the queue {} is missing: it is made again where rights allow", outstanding.queue));
+            let missing = || Trouble::new(format!("the queue {} is missing; it is made again in a moment, if this user may", outstanding.queue));
             let answer = match outstanding.confirmed {
                 // A message that reached no queue is returned, and then confirmed all the same. With another's returned
                 // message on it, this one's may still be to come.
@@ -211,10 +221,13 @@ impl Session {
             };
             let _ = outstanding.answer.send(answer);
         }
-        if is_missing
-            && let Err(trouble) = self.topology.declare(&self.connection).await
-        {
-            tracing::error!(problem = trouble.problem, "a queue is missing");
+        if is_missing && self.repair.as_ref().is_none_or(JoinHandle::is_finished) {
+            let (topology, connection) = (self.topology.clone(), Arc::clone(&self.connection));
+            self.repair = Some(tokio::spawn(async move {
+                if let Err(trouble) = topology.declare_later(&connection).await {
+                    tracing::error!(problem = trouble.problem, "a queue is missing");
+                }
+            }));
         }
     }
 }

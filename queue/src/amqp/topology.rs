@@ -16,6 +16,9 @@ use crate::stage::Stage;
 
 /// The first declaration of a queue takes a broker some milliseconds.
 const DECLARE_LIMIT: Duration = Duration::from_secs(30);
+/// Between the deletion of a queue and the next of its name. RabbitMQ 3.10 needs this long to tell its channels: one that
+/// does not know yet loses what it publishes to the new queue, confirmed, and what it consumes from it.
+const DELETION_LIMIT: Duration = Duration::from_secs(1);
 /// Redeliveries after which the broker itself parks a message. Far beyond what the dispatcher parks by its own count, and
 /// set because newer brokers count to 20 where nothing is said.
 const DELIVERY_LIMIT: i32 = 1_000;
@@ -69,6 +72,12 @@ impl Topology {
             }
         }
         queues
+    }
+
+    /// [`Topology::declare`] for queues that were found missing just now.
+    pub(super) async fn declare_later(&self, connection: &Connection) -> Result<(), Trouble> {
+        tokio::time::sleep(DELETION_LIMIT).await;
+        self.declare(connection).await
     }
 
     /// Makes what is missing; any number of times, from any number of processes. Where this user may not, all must be

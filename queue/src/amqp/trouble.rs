@@ -15,11 +15,13 @@ use crate::error::{QueueError, Source};
 pub(super) struct Trouble {
     pub(super) problem: String,
     pub(super) source: Option<Source>,
+    /// A queue does not exist.
+    pub(super) is_missing: bool,
 }
 
 impl Trouble {
     pub(super) fn new(problem: impl Into<String>) -> Trouble {
-        Trouble { problem: problem.into(), source: None }
+        Trouble { problem: problem.into(), source: None, is_missing: false }
     }
 
     /// The broker said nothing for `limit`.
@@ -47,13 +49,15 @@ impl From<lapin::Error> for Trouble {
         let problem = match error.kind() {
             // The broker's own words name the queue, the exchange or the user.
             ErrorKind::ProtocolError(said) => {
-                return Trouble::new(format!("{} ({})", in_words(&error), said.get_message()));
+                let problem = format!("{} ({})", in_words(&error), said.get_message());
+                let is_missing = kind(&error) == Some(AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND));
+                return Trouble { is_missing, ..Trouble::new(problem) };
             }
             ErrorKind::IOError(error) => io_in_words(error),
             ErrorKind::MissingHeartbeatError => "the broker went silent",
             _ => "the connection to the broker is lost",
         };
-        Trouble { problem: problem.to_owned(), source: Some(Arc::new(error)) }
+        Trouble { source: Some(Arc::new(error)), ..Trouble::new(problem) }
     }
 }
 

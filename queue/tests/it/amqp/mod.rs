@@ -1,11 +1,9 @@
 //! The engine on RabbitMQ, against a real one.
 
 mod broker;
+mod outages;
+mod proxy;
+mod queues;
+mod refusals;
 
-use broker::Broker;
-
-async fn fresh() -> Broker {
-    Broker::fresh().await
-}
-
-queue::contract_tests!(crate::amqp::fresh);
+queue::contract_tests!(crate::amqp::broker::Broker::fresh);
