@@ -3,6 +3,7 @@
 //! The queue is only the doorbell: it carries ids, and the catalog is the truth. A message may come twice, late or out
 //! of order.
 
+mod amqp;
 mod clock;
 #[cfg(feature = "testing")]
 pub mod contract;
@@ -36,10 +37,12 @@ pub struct Options {
     pub clock: Clock,
 }
 
-/// Opens the queue that `url` names by its scheme: `sqlite:PATH` or `sqs://PREFIX?region=REGION`.
+/// Opens the queue that `url` names by its scheme: `sqlite:PATH`, `amqp://…` or `amqps://…`
+/// (RabbitMQ), or `sqs://PREFIX?region=REGION`.
 pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Arc::new(embedded::Embedded::open(path, options).await?)),
+        Some(("amqp" | "amqps", _)) => Ok(Arc::new(amqp::Amqp::open(url, options).await?)),
         Some(("sqs", rest)) => Ok(Arc::new(sqs::Sqs::open(rest, options).await?)),
         scheme => Err(unknown(scheme)),
     }
@@ -50,6 +53,11 @@ pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueEr
 pub async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
     match url.split_once(':') {
         Some(("sqlite", _)) => Ok(Vec::new()),
+        Some(("amqp" | "amqps", _)) => {
+            // Opening declares them, where they are missing.
+            let options = Options { lease: Duration::from_secs(60), clock: Clock::System };
+            amqp::Amqp::open(url, options).await.map(|_| Vec::new())
+        }
         Some(("sqs", rest)) => sqs::provision(rest).await,
         scheme => Err(unknown(scheme)),
     }
@@ -59,15 +67,15 @@ pub async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
 fn unknown(scheme: Option<(&str, &str)>) -> QueueError {
     let scheme = scheme.map_or("it", |(scheme, _)| scheme);
     QueueError::Unsupported(format!(
-        "{scheme} names no queue this build knows: expected sqlite:PATH or sqs://PREFIX?region=REGION"
+        "{scheme} names no queue this build knows: expected sqlite:PATH, amqp://HOST or sqs://PREFIX?region=REGION"
     ))
 }
 
 /// A durable queue with one lane a stage and one of dead letters beside each. Every engine passes the contract suite.
 #[async_trait]
 pub trait Queue: Debug + Send + Sync + 'static {
-    /// Returns after the engine confirmed that the message outlives a crash. The current trace goes with it. An error means it may or may not be there:
-    /// publish again. Not to be received before `delay` has passed.
+    /// Returns after the engine confirmed that the message outlives a crash. The current trace goes with it. An error
+    /// means it may or may not be there: publish again. Not to be received before `delay` has passed.
     async fn publish(&self, job: &Job, delay: Duration) -> Result<(), QueueError>;
 
     /// Up to `max` deliveries of `lane`, oldest visible first; waits up to `wait` for the first, and returns none when

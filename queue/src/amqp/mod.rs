@@ -1,0 +1,188 @@
+//! The engine on RabbitMQ (3.10 or newer), through lapin.
+//!
+//! Every queue is a quorum queue and every publish is confirmed. AMQP has neither leases nor delays nor a count of charged
+//! attempts: [`leases`] keeps the first in the process, [`delays`] makes the second of queues whose messages expire, and
+//! [`headers`] carries the third. A retry is a copy that is confirmed before the original is acked: a crash in between
+//! leaves two, never none.
+
+mod connection;
+mod consuming;
+mod delays;
+mod headers;
+mod leases;
+mod publishing;
+mod subscription;
+mod topology;
+mod trouble;
+mod url;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
+use lapin::{Acker, Channel};
+
+use crate::error::QueueError;
+use crate::message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
+use crate::stage::Stage;
+use crate::{Job, Options, Queue, TraceParent};
+use connection::Link;
+use consuming::{CONFIRM_LIMIT, Consuming};
+use headers::Message;
+use publishing::Publisher;
+use topology::Topology;
+use trouble::{Trouble, within};
+use url::Address;
+
+/// Health routes give up on a check after two seconds.
+const CHECK_LIMIT: Duration = Duration::from_millis(900);
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(crate) struct Amqp {
+    address: Arc<Address>,
+    topology: Topology,
+    publishing: Arc<Link>,
+    publisher: Publisher,
+    consuming: Arc<Consuming>,
+    options: Options,
+}
+
+impl Amqp {
+    /// Connects and makes sure that all queues are there.
+    pub(crate) async fn open(url: &str, options: Options) -> Result<Amqp, QueueError> {
+        let address = Arc::new(Address::parse(url)?);
+        let topology = Topology::new(&address.prefix);
+        let publishing = Arc::new(Link::new(Arc::clone(&address), "publishing"));
+        let opened = Publisher::open(Arc::clone(&publishing), topology.clone()).await;
+        let publisher = opened.map_err(|trouble| trouble.into_error(&address))?;
+        let link = Link::new(Arc::clone(&address), "consuming");
+        let consuming = Arc::new(Consuming::new(link, topology.clone(), publisher.clone(), options.clone()));
+        Ok(Amqp { address, topology, publishing, publisher, consuming, options })
+    }
+
+    /// What is published in a delivery's place, and where; nothing, when it is done.
+    fn copy(&self, lane: Lane, delivery: Delivery, settlement: Settlement) -> Option<(String, Message)> {
+        let now_ms = self.options.clock.now_ms();
+        let again = Message::again(delivery);
+        match settlement {
+            Settlement::Ack => None,
+            // Dead letters have no delays: they wait for an operator.
+            Settlement::RetryAfter { .. } if lane.is_dead => Some((self.topology.lane(lane), again)),
+            Settlement::RetryAfter { delay, charge } => {
+                let attempt = again.attempt.saturating_sub(u32::from(!charge));
+                let message = Message { attempt, not_before_ms: later(now_ms, delay), ..again };
+                Some((self.topology.after(lane.stage, delay), message))
+            }
+            Settlement::DeadLetter { reason } => {
+                let message = Message { reason: Some(reason), died_at_ms: Some(now_ms), ..again };
+                Some((self.topology.lane(Lane::dead(lane.stage)), message))
+            }
+        }
+    }
+
+    /// A channel to look around on: not where it is published, which the broker does not read while an alarm lasts.
+    async fn looking<T>(&self, look: impl AsyncFnOnce(&Channel) -> Result<T, lapin::Error>) -> Result<T, QueueError> {
+        let looked = async {
+            let connection = self.consuming.link.connection().await?;
+            within(LOOK_LIMIT, async { look(&connection.create_channel().await?).await }).await
+        };
+        looked.await.map_err(|trouble| self.wrong(trouble))
+    }
+
+    fn wrong(&self, trouble: Trouble) -> QueueError {
+        trouble.into_error(&self.address)
+    }
+}
+
+/// The time `delay` after `now_ms`, never sooner.
+fn later(now_ms: i64, delay: Duration) -> i64 {
+    now_ms.saturating_add(i64::try_from(delay.as_micros().div_ceil(1000)).unwrap_or(i64::MAX))
+}
+
+#[async_trait]
+impl Queue for Amqp {
+    async fn publish(&self, job: &Job, delay: Duration) -> Result<(), QueueError> {
+        let now_ms = self.options.clock.now_ms();
+        let message = Message {
+            not_before_ms: later(now_ms, delay),
+            trace_parent: TraceParent::current().map(|parent| parent.to_string()),
+            ..Message::new(job.encode(), now_ms)
+        };
+        let queue = self.topology.after(job.stage(), delay);
+        self.publisher.publish(queue, message, CONFIRM_LIMIT).await.map_err(|trouble| self.wrong(trouble))
+    }
+
+    async fn receive(&self, lane: Lane, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        self.consuming.receive(lane, max, wait).await.map_err(|trouble| self.wrong(trouble))
+    }
+
+    async fn extend(&self, receipt: &Receipt) -> Result<(), QueueError> {
+        self.consuming.leases.extend(receipt, self.options.lease).ok_or(QueueError::LeaseLost)
+    }
+
+    async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError> {
+        let receipt = delivery.receipt.clone();
+        let (lane, acker) = self.consuming.leases.acker(&receipt).ok_or(QueueError::LeaseLost)?;
+        let copy = self.copy(lane, delivery, settlement);
+        let is_copied = copy.is_some();
+        if let Some((queue, message)) = copy {
+            // Where this fails the lease runs out, and the message comes again.
+            let published = self.publisher.publish(queue, message, CONFIRM_LIMIT).await;
+            published.map_err(|trouble| self.wrong(trouble))?;
+        }
+        let acked = acker.ack(BasicAckOptions::default()).await;
+        self.consuming.leases.end(&receipt);
+        // With the copy out, the worst is that the message comes twice.
+        if is_copied || matches!(acked, Ok(true)) { Ok(()) } else { Err(QueueError::LeaseLost) }
+    }
+
+    async fn depth(&self, stage: Stage) -> Result<Depth, QueueError> {
+        let lanes = [Lane::live(stage), Lane::dead(stage)].map(|lane| self.topology.lane(lane));
+        let delays = delays::tiers().iter().map(|tier| self.topology.delay(stage, tier));
+        let queues: Vec<String> = lanes.into_iter().chain(delays).collect();
+        let ready = self.looking(async |channel| topology::ready(channel, &queues).await).await?;
+        let in_flight = self.consuming.leases.in_flight(stage) as u64;
+        Ok(Depth { ready: ready[0], dead: ready[1], delayed: ready[2..].iter().sum(), in_flight })
+    }
+
+    async fn dead_letters(&self, stage: Stage, max: usize) -> Result<Vec<DeadLetter>, QueueError> {
+        let (lane, now_ms) = (Lane::dead(stage), self.options.clock.now_ms());
+        let queue = self.topology.lane(lane);
+        let look = async |channel: &Channel| {
+            let mut letters = Vec::new();
+            let mut last: Option<Acker> = None;
+            while letters.len() < max
+                && let Some(got) = channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?
+            {
+                let found = got.delivery;
+                letters.push(Message::read(lane, found.data, &found.properties, now_ms).into_dead_letter());
+                last = Some(found.acker);
+            }
+            if let Some(acker) = last {
+                acker.nack(BasicNackOptions { requeue: true, multiple: true }).await?;
+            }
+            Ok(letters)
+        };
+        self.looking(look).await
+    }
+
+    async fn check(&self) -> Result<(), QueueError> {
+        let checked = async {
+            let probe = Message::new("probe".into(), self.options.clock.now_ms());
+            self.publisher.publish(self.topology.probe(), probe, CHECK_LIMIT).await?;
+            let lanes = Stage::ALL.map(|stage| self.topology.lane(Lane::live(stage)));
+            let connection = self.publishing.connection().await?;
+            within(CHECK_LIMIT, async { topology::ready(&connection.create_channel().await?, &lanes).await }).await
+        };
+        checked.await.map(drop).map_err(|trouble| self.wrong(trouble))
+    }
+
+    fn lease(&self) -> Duration {
+        self.options.lease
+    }
+}

@@ -1,0 +1,136 @@
+//! Our queues in the broker: names, properties, declaration. docs/engines/rabbitmq.md shows them to operators.
+//!
+//! All are quorum queues, reached through the default exchange: there is no exchange and no binding of ours.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection};
+
+use super::delays::{self, Tier};
+use super::trouble::{Trouble, is_refused, within};
+use crate::message::Lane;
+use crate::stage::Stage;
+
+/// The first declaration of a queue takes a broker some milliseconds.
+const DECLARE_LIMIT: Duration = Duration::from_secs(30);
+/// Between the deletion of a queue and the next of its name. RabbitMQ 3.10 needs this long to tell its channels: one that
+/// does not know yet loses what it publishes to the new queue, confirmed, and what it consumes from it.
+const DELETION_LIMIT: Duration = Duration::from_secs(1);
+/// Redeliveries after which the broker itself parks a message. Far beyond what the dispatcher parks by its own count, and
+/// set because newer brokers count to 20 where nothing is said.
+const DELIVERY_LIMIT: i32 = 1_000;
+/// A look at dead letters is a redelivery too, and must never lose one.
+const DEAD_DELIVERY_LIMIT: i32 = 1_000_000_000;
+
+/// The names of our queues.
+#[derive(Debug, Clone)]
+pub(super) struct Topology {
+    prefix: String,
+}
+
+impl Topology {
+    pub(super) fn new(prefix: &str) -> Topology {
+        Topology { prefix: prefix.to_owned() }
+    }
+
+    /// Where a lane's messages are received.
+    pub(super) fn lane(&self, lane: Lane) -> String {
+        let stage = lane.stage;
+        if lane.is_dead { format!("{}.{stage}.dead", self.prefix) } else { format!("{}.{stage}", self.prefix) }
+    }
+
+    /// Where a stage's message waits that may not be received for `remaining`; the stage's own queue when it may.
+    pub(super) fn after(&self, stage: Stage, remaining: Duration) -> String {
+        delays::tier(remaining).map_or_else(|| self.lane(Lane::live(stage)), |tier| self.delay(stage, tier))
+    }
+
+    pub(super) fn delay(&self, stage: Stage, tier: &Tier) -> String {
+        format!("{}.{stage}.delay.{}", self.prefix, tier.name)
+    }
+
+    /// Takes what health checks publish: one message, replaced by the next.
+    pub(super) fn probe(&self) -> String {
+        format!("{}.probe", self.prefix)
+    }
+
+    /// Every queue with its arguments.
+    pub(super) fn queues(&self) -> Vec<(String, FieldTable)> {
+        let mut queues = vec![(self.probe(), arguments(&[("x-max-length", 1.into())]))];
+        for stage in Stage::ALL {
+            let (live, dead) = (self.lane(Lane::live(stage)), self.lane(Lane::dead(stage)));
+            queues.push((dead.clone(), arguments(&[("x-delivery-limit", DEAD_DELIVERY_LIMIT.into())])));
+            let mut to_dead = back_to(&dead);
+            to_dead.push(("x-delivery-limit", DELIVERY_LIMIT.into()));
+            queues.push((live.clone(), arguments(&to_dead)));
+            for tier in delays::tiers() {
+                let mut to_live = back_to(&live);
+                to_live.push(("x-message-ttl", tier.ttl_ms.into()));
+                queues.push((self.delay(stage, tier), arguments(&to_live)));
+            }
+        }
+        queues
+    }
+
+    /// [`Topology::declare`] for queues that were found missing just now.
+    pub(super) async fn declare_later(&self, connection: &Connection) -> Result<(), Trouble> {
+        tokio::time::sleep(DELETION_LIMIT).await;
+        self.declare(connection).await
+    }
+
+    /// Makes what is missing; any number of times, from any number of processes. Where this user may not, all must be
+    /// there already.
+    pub(super) async fn declare(&self, connection: &Connection) -> Result<(), Trouble> {
+        let declared = within(DECLARE_LIMIT, async {
+            let channel = connection.create_channel().await?;
+            let declare = |(name, arguments)| channel.queue_declare(String::into(name), durable(), arguments);
+            match try_join_all(self.queues().into_iter().map(declare)).await {
+                Err(error) if is_refused(&error) => Ok(false),
+                declared => declared.map(|_| true),
+            }
+        });
+        if declared.await? {
+            return Ok(());
+        }
+        let names: Vec<String> = self.queues().into_iter().map(|(name, _)| name).collect();
+        let counted = within(DECLARE_LIMIT, async { ready(&connection.create_channel().await?, &names).await }).await;
+        counted.map(|_| ()).map_err(|trouble| Trouble {
+            problem: format!("{}, and this user may not make it: see docs/engines/rabbitmq.md", trouble.problem),
+            ..trouble
+        })
+    }
+}
+
+/// How many messages each of the queues has to give. Needs no right. Fails, and closes the channel, where one is missing.
+pub(super) async fn ready(channel: &Channel, queues: &[String]) -> Result<Vec<u64>, lapin::Error> {
+    let passive = QueueDeclareOptions { passive: true, ..durable() };
+    let look = |name: &String| channel.queue_declare(name.as_str().into(), passive, FieldTable::default());
+    let found = try_join_all(queues.iter().map(look)).await?;
+    Ok(found.iter().map(|queue| queue.message_count().into()).collect())
+}
+
+fn durable() -> QueueDeclareOptions {
+    QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() }
+}
+
+/// At least once: what leaves a queue is in the other before it is gone from here. RabbitMQ asks for `reject-publish` with it.
+fn back_to(queue: &str) -> Vec<(&'static str, AMQPValue)> {
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    vec![
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-routing-key", text(queue)),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-overflow", text("reject-publish")),
+    ]
+}
+
+fn arguments(own: &[(&str, AMQPValue)]) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    for (name, value) in own {
+        arguments.insert((*name).into(), value.clone());
+    }
+    arguments
+}

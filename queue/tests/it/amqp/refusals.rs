@@ -1,0 +1,72 @@
+//! What the broker refuses, and whether one can tell from the error what to do.
+
+use std::time::Duration;
+
+use queue::contract::Engine;
+use queue::{Settlement, Stage};
+
+use super::broker::{Broker, LIVE, job, number, problem};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_a_queue_from_opening_is_told_apart() {
+    let broker = Broker::fresh().await;
+    let (host, stranger) = (broker.host(), broker.user("", "", "").await);
+    let outsider = broker.user_without_rights().await;
+    for (url, named) in [
+        (broker.url_for("guest:hunter2", &host, "%2f"), "password is wrong"),
+        (broker.url_for("guest:guest", &host, "nowhere"), "vhost nowhere not found"),
+        (broker.url_for(&outsider, &host, "%2f"), "closed to this user"),
+        (broker.url_for("guest:hunter2", "127.0.0.1:1", "%2f"), "127.0.0.1:1: nothing listens there"),
+        (broker.url_for("guest:hunter2", "no-such-host.invalid", "%2f"), "no-such-host.invalid:5672: "),
+        (broker.url_for(&stranger, &host, "%2f"), "is missing"),
+    ] {
+        let error = broker.open_at(&url).await.unwrap_err();
+        assert!(problem(&error).contains(named), "{named}: {error}");
+        assert!(error.is_transient(), "a broker can be mended");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn least_rights_suffice_where_the_queues_are_there() {
+    let broker = Broker::fresh().await;
+    broker.open().await;
+    let ingest = broker.user("", r"^amq\.default$", "").await;
+    let ingest = broker.open_at(&broker.url_for(&ingest, &broker.host(), "%2f")).await.unwrap();
+    ingest.publish(&job(1), Duration::ZERO).await.unwrap();
+    ingest.check().await.unwrap();
+    let queues = format!("^{}\\.", broker.prefix);
+    let worker = broker.user("", r"^amq\.default$", &queues).await;
+    let worker = broker.open_at(&broker.url_for(&worker, &broker.host(), "%2f")).await.unwrap();
+    let delivery = worker.receive(LIVE, 1, Duration::from_secs(5)).await.unwrap().pop().unwrap();
+    worker.settle(delivery, Settlement::DeadLetter { reason: "seen".to_owned() }).await.unwrap();
+    assert_eq!(worker.depth(Stage::Purge).await.unwrap().dead, 1);
+    assert_eq!(queue::redrive(worker.as_ref(), Stage::Purge, 1).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_rights_are_named_and_work_begins_when_they_are_given() {
+    let broker = Broker::fresh().await;
+    broker.open().await;
+    let user = broker.user("", "", "").await;
+    let queue = broker.open_at(&broker.url_for(&user, &broker.host(), "%2f")).await.unwrap();
+    for error in [
+        queue.publish(&job(1), Duration::ZERO).await.unwrap_err(),
+        queue.check().await.unwrap_err(),
+        queue.receive(LIVE, 1, Duration::ZERO).await.unwrap_err(),
+    ] {
+        assert!(problem(&error).contains("lacks a right") && problem(&error).contains("access to"), "{error}");
+    }
+    broker.grant(&user, "", ".*", ".*").await;
+    queue.publish(&job(2), Duration::ZERO).await.unwrap();
+    let delivery = queue.receive(LIVE, 1, Duration::from_secs(5)).await.unwrap().pop().unwrap();
+    assert_eq!(number(&delivery), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queue_that_was_declared_otherwise_is_refused() {
+    let broker = Broker::fresh().await;
+    broker.declare_classic("purge").await;
+    let error = broker.open_at(&broker.url()).await.unwrap_err();
+    assert!(problem(&error).contains("declared otherwise") && problem(&error).contains("purge"), "{error}");
+}
