@@ -48,7 +48,8 @@ async fn fleet(bucket: &Bucket) -> Fleet {
     fleet.settings.retain(|(name, _)| *name != "RECORDINGS_BUCKET");
     fleet.settings.extend([
         ("RECORDINGS_BUCKET", format!("s3://{}/vault", bucket.name())),
-        ("S3_SSE", "AES256".to_owned()),
+        ("S3_SSE", "aws:kms".to_owned()),
+        ("S3_SSE_KMS_KEY_ID", "alias/recordings".to_owned()),
         ("AWS_ENDPOINT_URL", server),
         ("AWS_ACCESS_KEY_ID", "AKTEST".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "a secret of the tests".to_owned()),
@@ -95,6 +96,10 @@ async fn recordings_live_in_a_bucket_and_leave_no_version_behind() {
         }
     }
     assert_eq!(bucket.keys().await.into_iter().collect::<BTreeSet<_>>(), expected);
+    for key in &expected {
+        let head = reqwest::Client::new().head(format!("{}/{key}", bucket.url)).send().await.unwrap();
+        assert_eq!(head.headers()["x-amz-server-side-encryption-aws-kms-key-id"], "alias/recordings", "{key}");
+    }
     assert_eq!(fleet.json(&["retention"])[0]["due"], CALLS);
     fleet.settled(CALLS, &["deleted"]).await;
     assert_eq!(bucket.keys().await, [""; 0]);
@@ -123,6 +128,7 @@ async fn long_recording_goes_through_a_server_that_takes_no_checksums() {
         let media = MediaPlan::Synthetic { bytes: 12_000_000 };
         let placed = fleet.twilio.place_call(CallPlan { media, ..CallPlan::nth(0, started) }).await;
         let sid = placed.recording_sid.as_str();
+        until("it is heard of", async || fleet.json(&["recordings", "list"]).len() == 1).await;
         until("it is archived", async || !fleet.show(sid)["media"].is_null()).await;
         assert_eq!(sha256(&fleet.run(&["recordings", "audio", sid]).stdout), fleet.twilio.recordings()[0].sha256);
         let object = format!("{}/vault/{}", bucket.url, fleet.show(sid)["media"]["object"].as_str().unwrap());
