@@ -64,7 +64,8 @@ pub(crate) async fn dispatcher(
     })
 }
 
-/// Runs both sweeps at once and then on their periods, where no other process is at it. A sweep that fails is logged: the next one is its retry.
+/// Runs both sweeps at once and then on their periods, where no other process is at it. A sweep that fails is logged:
+/// the next one is its retry.
 async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, shutdown: CancellationToken) {
     let retention = || -> BoxFuture<'_, anyhow::Result<()>> {
         Box::pin(async {
