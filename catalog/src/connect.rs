@@ -16,8 +16,8 @@ pub(crate) use self::postgres::connect;
 /// How a catalog is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CatalogOptions {
-    /// Most connections to a server, of all clones together; a schedule that runs takes one more. A catalog in a file has
-    /// its own, few.
+    /// Most connections to a server, of all clones together; a schedule that runs takes one more. A catalog in a file
+    /// has its own, few.
     pub max_connections: NonZeroU32,
 }
 
@@ -48,13 +48,14 @@ impl Catalog {
 
     /// Opens the catalog at `url`. The schema is not touched: see [`Catalog::migrate`].
     ///
-    /// - `sqlite:PATH` (or `sqlite://PATH`): folders and file are made where they are missing; several processes may open
-    ///   the same one.
-    /// - `postgres://USER:PASSWORD@HOST:PORT/DATABASE`: the database must be there. Parameters are those of libpq that have
-    ///   a meaning here, `sslmode` among them; any other is refused. Connections that break are made anew.
+    /// - `sqlite:PATH` (or `sqlite://PATH`): folders and file are made where they are missing; several processes may
+    ///   open the same one.
+    /// - `postgres://USER:PASSWORD@HOST:PORT/DATABASE`: the database must be there. Parameters are those of libpq that
+    ///   have a meaning here, `sslmode` among them; any other is refused. Connections that break are made anew.
     ///
     /// # Errors
-    /// [`CatalogError::Url`] for any other URL; what stands against opening it. None of them repeats a user or a password.
+    /// [`CatalogError::Url`] for any other URL; what stands against opening it. None of them repeats a user or a
+    /// password.
     pub async fn connect_with(url: &str, options: CatalogOptions) -> Result<Catalog, CatalogError> {
         match url.split_once(':') {
             Some(("sqlite", path)) => sqlite::open(path).await,

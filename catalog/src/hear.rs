@@ -10,8 +10,9 @@ use crate::row::{RecordingRow, recording_columns};
 use crate::session::Transaction;
 use crate::words::Status;
 
-/// How often a message is taken in that two transactions kept each other from. Only here may that happen: a new recording
-/// is written after its call, a known one before, and all other changes lock one recording and nothing beside it.
+/// How often a message is taken in that two transactions kept each other from. Only here may that happen: a new
+/// recording is written after its call, a known one before. All other changes wait for one recording and hold nothing
+/// then, and sweeps wait for none.
 const TRIES: u32 = 5;
 
 /// What became of something heard.

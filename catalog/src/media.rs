@@ -81,8 +81,8 @@ impl Catalog {
         if change.row.media.is_none() {
             return Err(Refusal::NoMedia.into());
         }
-        // sqlx's Any driver declares a null real narrower than it is (transact-rs/sqlx#4290), and PostgreSQL then refuses
-        // the next real in the same statement.
+        // sqlx's Any driver declares a null real narrower than it is (transact-rs/sqlx#4290), and PostgreSQL then
+        // refuses the next real in the same statement.
         let millis = media.duration_secs.map(|secs| (secs * 1000.0).round() as i64);
         let update = sqlx::query(
             "UPDATE recordings SET media_state = 'stored', media_bytes = $1, media_sha256 = $2, \

@@ -14,9 +14,9 @@ use crate::policy::Policy;
 use crate::sweep::Sweep;
 
 /// All that is past its date and not held: [`Policy::due`] and the marks, as a query. The same recording may come more
-/// than once. `$1` the recording to go on after, `$2` to `$4` the cutoffs of audio, transcripts and Twilio's copy (null:
-/// no such rule), `$5` now. The conditions repeat those of the partial indexes word for word, or a planner may not see
-/// that they apply.
+/// than once. `$1` the recording to go on after, `$2` to `$4` the cutoffs of audio, transcripts and Twilio's copy
+/// (null: no such rule), `$5` now. The conditions repeat those of the partial indexes word for word, or a planner may
+/// not see that they apply.
 macro_rules! due {
     () => {
         "(SELECT account_sid, recording_sid FROM recordings \
@@ -72,9 +72,9 @@ impl Catalog {
         read_sids(&self.read_all(query).await?)
     }
 
-    /// The same, for `sweep` to queue their purges: what another sweep took since this one began is left out, so that two
-    /// at the same time share the work and neither waits for the other. One that is taken and not queued, because the
-    /// sweep was broken off, is found by the next.
+    /// The same, for `sweep` to queue their purges: what another sweep took since this one began is left out, so that
+    /// two at the same time share the work and neither waits for the other. One that is taken and not queued, because
+    /// the sweep was broken off, is found by the next.
     ///
     /// # Errors
     /// What the database said; nothing is taken then.

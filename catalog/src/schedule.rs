@@ -21,8 +21,8 @@ pub struct ScheduleLock {
 enum Held {
     /// The system unlocks a file that is closed.
     File(File),
-    /// The server unlocks what a transaction locked when that ends, with its session at the latest. A lock of the session
-    /// itself would stay with a pooler's connection, and so with nobody.
+    /// The server unlocks what a transaction locked when that ends, with its session at the latest. A lock of the
+    /// session itself would stay with a pooler's connection, and so with nobody.
     Transaction(AnyConnection),
 }
 

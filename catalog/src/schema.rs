@@ -58,8 +58,8 @@ impl Catalog {
         if self.dialect.migrations.iter().all(is_applied) { Ok(()) } else { Err(CatalogError::NotMigrated) }
     }
 
-    /// Whether it can be used now: its schema is the one this version needs, or a newer one that still has all of it, and
-    /// every table may be read and written.
+    /// Whether it can be used now: its schema is the one this version needs, or a newer one that still has all of it,
+    /// and every table may be read and written.
     ///
     /// # Errors
     /// [`CatalogError::NotMigrated`], [`CatalogError::SchemaTooNew`], or what stands against it.

@@ -50,8 +50,9 @@ pub enum StuckWork {
     Purge,
 }
 
-/// Which recordings may lack a step. `$1` the recording to go on after, `$2` the time since when nothing moved, `$3` and
-/// `$4` whether something transcribes and delivers. What stands still for a reason waits for an operator, deletion aside.
+/// Which recordings may lack a step. `$1` the recording to go on after, `$2` the time since when nothing moved, `$3`
+/// and `$4` whether something transcribes and delivers. What stands still for a reason waits for an operator, deletion
+/// aside.
 macro_rules! may_lack {
     () => {
         "recording_sid IN (\
@@ -78,8 +79,8 @@ const MAY_LACK: &str = concat!(
     " ORDER BY recording_sid LIMIT $5"
 );
 
-/// For a sweep that takes what it finds: `$5` how many, `$6` when it began, `$7` the time now. Until the rows are marked
-/// they are locked, and what another has locked is left to it.
+/// For a sweep that takes what it finds: `$5` how many, `$6` when it began, `$7` the time now. Until the rows are
+/// marked they are locked, and what another has locked is left to it.
 fn take(lock_free_rows: &str) -> String {
     format!(
         "WITH taken AS MATERIALIZED (SELECT recording_sid FROM recordings WHERE {} \
@@ -117,9 +118,9 @@ impl Catalog {
         self.stuck_page(expects, before, None, after, limit).await
     }
 
-    /// The same, for `sweep` to queue: what another sweep took since this one began is left out, so that two at the same
-    /// time share the work and neither waits for the other. One that is taken and not queued, because the sweep was
-    /// broken off, is found by the next.
+    /// The same, for `sweep` to queue: what another sweep took since this one began is left out, so that two at the
+    /// same time share the work and neither waits for the other. One that is taken and not queued, because the sweep
+    /// was broken off, is found by the next.
     ///
     /// # Errors
     /// What the database said; of what was taken then, nothing is lost.
