@@ -44,7 +44,9 @@ pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueEr
         // The rest of the URL may hold a password.
         scheme => {
             let scheme = scheme.map_or("it", |(scheme, _)| scheme);
-            Err(QueueError::Unsupported(format!("{scheme} names no queue this build knows: expected sqlite:PATH or amqp://HOST")))
+            Err(QueueError::Unsupported(format!(
+                "{scheme} names no queue this build knows: expected sqlite:PATH or amqp://HOST"
+            )))
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::connection::{Backoff, Link};
 use super::headers::Message;
 use super::leases::Leases;
-use super::publishing::Publisher;
+use super::publishing::{CONFIRM_LIMIT, Publisher};
 use super::subscription::Subscription;
 use super::topology::Topology;
 use super::trouble::Trouble;
@@ -23,8 +23,6 @@ use crate::Options;
 use crate::message::{Delivery, Lane};
 use crate::stage::Stage;
 
-/// How long a confirm is waited for.
-pub(super) const CONFIRM_LIMIT: Duration = Duration::from_secs(3);
 /// A receive that waits less than this asks the broker before it says that there is nothing.
 const WAIT_ENOUGH: Duration = Duration::from_millis(500);
 /// How long what a queue had to give may be under way.
@@ -54,7 +52,12 @@ impl Consuming {
         Consuming { link, leases: Leases::default(), topology, publisher, options, lanes, sweeping: Once::new() }
     }
 
-    pub(super) async fn receive(self: &Arc<Self>, lane: Lane, max: usize, wait: Duration) -> Result<Vec<Delivery>, Trouble> {
+    pub(super) async fn receive(
+        self: &Arc<Self>,
+        lane: Lane,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, Trouble> {
         self.sweeping.call_once(|| drop(tokio::spawn(sweep(Arc::downgrade(self)))));
         let deadline = Instant::now() + wait;
         // Another receiver of the same lane waits already: what comes is that one's first.

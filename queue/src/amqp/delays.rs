@@ -64,7 +64,9 @@ mod tests {
     #[test]
     fn few_stays_make_up_a_delay() {
         let minute = Duration::from_secs(60);
-        for (delay, most) in [(minute / 60, 1), (minute, 10), (10 * minute, 18), (60 * minute, 20), (1440 * minute, 100)] {
+        for (delay, most) in
+            [(minute / 60, 1), (minute, 10), (10 * minute, 18), (60 * minute, 20), (1440 * minute, 100)]
+        {
             assert!(stays(delay).0 <= most, "{delay:?}: {}", stays(delay).0);
         }
     }

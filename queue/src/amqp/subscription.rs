@@ -70,7 +70,8 @@ impl Subscription {
         let prefetch = u16::try_from(self.prefetch).unwrap_or(u16::MAX);
         self.channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
-        self.consumer = Some(self.channel.basic_consume(self.queue.as_str().into(), "".into(), options, arguments).await?);
+        self.consumer =
+            Some(self.channel.basic_consume(self.queue.as_str().into(), "".into(), options, arguments).await?);
         Ok(())
     }
 

@@ -31,7 +31,9 @@ impl Trouble {
 
     /// An alarm keeps the broker from reading what publishers send.
     pub(super) fn blocked() -> Trouble {
-        Trouble::new("the broker takes no messages while its memory or disk alarm lasts: see `rabbitmq-diagnostics alarms`")
+        Trouble::new(
+            "the broker takes no messages while its memory or disk alarm lasts: see `rabbitmq-diagnostics alarms`",
+        )
     }
 
     /// Nobody is left who would answer.

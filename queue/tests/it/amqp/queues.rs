@@ -18,7 +18,8 @@ async fn queues_and_messages_are_such_as_outlive_a_broker() {
     queue.publish(&job(1), Duration::ZERO).await.unwrap();
     queue.publish(&job(2), Duration::from_secs(60)).await.unwrap();
     let queues = api(reqwest::Method::GET, "/api/queues/%2f?columns=name,durable,type,auto_delete", json!(null)).await;
-    let own = queues.as_array().unwrap().iter().filter(|each| each["name"].as_str().unwrap().starts_with(&broker.prefix));
+    let own =
+        queues.as_array().unwrap().iter().filter(|each| each["name"].as_str().unwrap().starts_with(&broker.prefix));
     let own: Vec<_> = own.map(|each| (&each["durable"], &each["type"], &each["auto_delete"])).collect();
     assert_eq!(own, vec![(&json!(true), &json!("quorum"), &json!(false)); 37]);
     for name in ["purge", "purge.delay.16s"] {
@@ -164,4 +165,22 @@ async fn looking_at_a_dead_letter_again_and_again_does_not_wear_it_out() {
     }
     let held = queue.receive(Lane::dead(Stage::Purge), 1, Duration::from_secs(5)).await.unwrap();
     assert_eq!(held[0].attempt, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letter_handed_back_stays_as_it_was() {
+    let broker = Broker::fresh().await;
+    let queue = broker.open().await;
+    publish(queue.as_ref(), 1).await;
+    let parked = Settlement::DeadLetter { reason: "no such model".to_owned() };
+    queue.settle(next(queue.as_ref()).await, parked).await.unwrap();
+    let before = queue.dead_letters(Stage::Purge, 1).await.unwrap();
+    let letter = queue.receive(Lane::dead(Stage::Purge), 1, Duration::from_secs(5)).await.unwrap().pop().unwrap();
+    let back = Settlement::RetryAfter { delay: Duration::from_secs(60), charge: true };
+    queue.settle(letter, back).await.unwrap();
+    let mut after = Vec::new();
+    while after.is_empty() {
+        after = queue.dead_letters(Stage::Purge, 1).await.unwrap();
+    }
+    assert_eq!(after, before);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use queue::contract::Engine;
 use queue::{Settlement, Stage};
 
-use super::broker::{Broker, LIVE, job, number, problem};
+use super::broker::{Broker, LIVE, job, next, number, problem, variable};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_keeps_a_queue_from_opening_is_told_apart() {
@@ -69,4 +69,21 @@ async fn queue_that_was_declared_otherwise_is_refused() {
     broker.declare_classic("purge").await;
     let error = broker.open_at(&broker.url()).await.unwrap_err();
     assert!(problem(&error).contains("declared otherwise") && problem(&error).contains("purge"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_spoken_with_a_broker_whose_certificate_is_trusted() {
+    let broker = Broker::fresh().await;
+    let (server, authority) = (variable("TEST_AMQPS_URL"), variable("TEST_AMQPS_CA"));
+    let url = |server: &str, trust: &str| format!("{server}/%2f?prefix={}{trust}", broker.prefix);
+    let trust = format!("&cacertfile={authority}");
+    let queue = broker.open_at(&url(&server, &trust)).await.unwrap();
+    queue.publish(&job(1), Duration::ZERO).await.unwrap();
+    assert_eq!(number(&next(queue.as_ref()).await), 1);
+    let other_name = server.replace("localhost", "127.0.0.1");
+    let plain_port = format!("amqps://guest:guest@{}", broker.host());
+    for url in [url(&server, ""), url(&other_name, &trust), url(&plain_port, &trust)] {
+        let error = broker.open_at(&url).await.unwrap_err();
+        assert!(problem(&error).contains("TLS failed"), "{url}: {error}");
+    }
 }
