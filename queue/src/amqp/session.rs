@@ -23,7 +23,7 @@ use super::trouble::{Trouble, within};
 const OUTSTANDING_MOST: usize = 256;
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 /// A confirm that has not come by then never comes: the channel is replaced, so that it does not fill up with such.
-const OVERDUE: Duration = Duration::from_secs(30);
+const OVERDUE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// From a channel's opening to its end.

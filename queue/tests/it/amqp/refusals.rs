@@ -28,14 +28,16 @@ async fn what_keeps_a_queue_from_opening_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn least_rights_suffice_where_the_queues_are_there() {
+async fn documented_rights_suffice_each_role() {
     let broker = Broker::fresh().await;
-    broker.open().await;
+    let queues = format!("^{}\\.", broker.prefix);
+    let first = broker.user(&queues, r"^amq\.default$", &queues).await;
+    broker.open_at(&broker.url_for(&first, &broker.host(), "%2f")).await.unwrap().check().await.unwrap();
     let ingest = broker.user("", r"^amq\.default$", "").await;
     let ingest = broker.open_at(&broker.url_for(&ingest, &broker.host(), "%2f")).await.unwrap();
     ingest.publish(&job(1), Duration::ZERO).await.unwrap();
     ingest.check().await.unwrap();
-    let queues = format!("^{}\\.", broker.prefix);
+    assert_eq!(ingest.depth(Stage::Purge).await.unwrap().ready, 1);
     let worker = broker.user("", r"^amq\.default$", &queues).await;
     let worker = broker.open_at(&broker.url_for(&worker, &broker.host(), "%2f")).await.unwrap();
     let delivery = worker.receive(LIVE, 1, Duration::from_secs(5)).await.unwrap().pop().unwrap();
