@@ -46,8 +46,9 @@ impl Link {
             return Ok(Arc::clone(connection));
         }
         state.connection = None;
-        if let Some((trouble, due)) = state.failed.as_ref().filter(|(_, due)| Instant::now() < *due) {
-            tracing::trace!(wait = ?due.duration_since(Instant::now()), "not connecting yet");
+        if let Some((trouble, due)) = &state.failed
+            && Instant::now() < *due
+        {
             return Err(trouble.clone());
         }
         match connect(&self.address, self.purpose).await {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::connection::{Backoff, Link};
 use super::headers::Message;
 use super::leases::Leases;
-use super::publishing::Publisher;
+use super::publishing::{CONFIRM_LIMIT, Publisher};
 use super::subscription::Subscription;
 use super::topology::Topology;
 use super::trouble::Trouble;
@@ -23,8 +23,6 @@ use crate::Options;
 use crate::message::{Delivery, Lane};
 use crate::stage::Stage;
 
-/// How long a confirm is waited for.
-pub(super) const CONFIRM_LIMIT: Duration = Duration::from_secs(3);
 /// A receive that waits less than this asks the broker before it says that there is nothing.
 const WAIT_ENOUGH: Duration = Duration::from_millis(500);
 /// How long what a queue had to give may be under way.

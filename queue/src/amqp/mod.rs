@@ -11,6 +11,7 @@ mod delays;
 mod headers;
 mod leases;
 mod publishing;
+mod session;
 mod subscription;
 mod topology;
 mod trouble;
@@ -28,9 +29,9 @@ use crate::message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
 use crate::stage::Stage;
 use crate::{Job, Options, Queue, TraceParent};
 use connection::Link;
-use consuming::{CONFIRM_LIMIT, Consuming};
+use consuming::Consuming;
 use headers::Message;
-use publishing::Publisher;
+use publishing::{CONFIRM_LIMIT, Publisher};
 use topology::Topology;
 use trouble::{Trouble, within};
 use url::Address;
@@ -68,8 +69,6 @@ impl Amqp {
         let again = Message::again(delivery);
         match settlement {
             Settlement::Ack => None,
-            // Dead letters have no delays: they wait for an operator.
-            Settlement::RetryAfter { .. } if lane.is_dead => Some((self.topology.lane(lane), again)),
             Settlement::RetryAfter { delay, charge } => {
                 let attempt = again.attempt.saturating_sub(u32::from(!charge));
                 let message = Message { attempt, not_before_ms: later(now_ms, delay), ..again };
@@ -128,6 +127,12 @@ impl Queue for Amqp {
     async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError> {
         let receipt = delivery.receipt.clone();
         let (lane, acker) = self.consuming.leases.acker(&receipt).ok_or(QueueError::LeaseLost)?;
+        if lane.is_dead && matches!(settlement, Settlement::RetryAfter { .. }) {
+            // Dead letters have no delays: it goes back as it is.
+            self.consuming.leases.end(&receipt);
+            let _ = acker.nack(BasicNackOptions { requeue: true, multiple: false }).await;
+            return Ok(());
+        }
         let copy = self.copy(lane, delivery, settlement);
         let is_copied = copy.is_some();
         if let Some((queue, message)) = copy {

@@ -1,4 +1,5 @@
 //! The engine's URL: `amqp[s]://USER:PASSWORD@HOST[:PORT][,HOST[:PORT]…][/VHOST][?prefix=…&cacertfile=…&heartbeat=…]`.
+//! A host may have a user of its own; one that has none takes the one before it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,14 +41,26 @@ impl Address {
         let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("expected amqp://HOST"))?;
         let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = before_query.split_once('/').map_or((before_query, None), |(a, p)| (a, Some(p)));
-        let (user, hosts) = authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
+        // A raw one of these in a password moves its end: part of it would be taken for a host, and shown.
+        let is_user_late =
+            authority.split_once(',').is_some_and(|(first, rest)| !first.contains('@') && rest.contains('@'));
+        if is_user_late || text.contains('#') || path.is_some_and(|path| path.contains('@')) || query.contains('@') {
+            return Err(wrong("in a user's name, a password or a virtual host, write @ , / ? and # percent-encoded"));
+        }
         let own = Parameters::parse(query)?;
-        let uri = |host: &str| uri(scheme, user, host, path, &own.others);
+        let (mut user, mut names, mut hosts) = (None, Vec::new(), Vec::new());
+        for each in authority.split(',') {
+            let (own_user, host) = each.rsplit_once('@').map_or((None, each), |(user, host)| (Some(user), host));
+            user = own_user.or(user);
+            hosts.push(uri(scheme, user, host, path, &own.others)?);
+            names.push(host);
+        }
         let address = Address {
-            hosts: hosts.split(',').map(uri).collect::<Result<_, _>>()?,
+            hosts,
             prefix: own.prefix,
             tls: OwnedTLSConfig { identity: None, cert_chain: own.certificates },
-            shown: format!("{scheme}://{hosts}{}", path.map(|path| format!("/{path}")).unwrap_or_default()).into(),
+            shown: format!("{scheme}://{}{}", names.join(","), path.map(|path| format!("/{path}")).unwrap_or_default())
+                .into(),
         };
         Ok(address)
     }
@@ -60,7 +73,9 @@ fn uri(scheme: &str, user: Option<&str>, host: &str, path: Option<&str>, query: 
     let text = format!("{scheme}://{user}{host}{path}?{query}");
     // Neither error may be shown whole: it can hold the password.
     let named = Url::parse(&text).ok().and_then(|url| url.host_str().map(str::to_owned));
-    let named = named.filter(|host| !host.is_empty()).ok_or_else(|| wrong(&format!("`{host}` is no HOST[:PORT]")))?;
+    let named = named
+        .filter(|host| !host.is_empty())
+        .ok_or_else(|| wrong("between @ and / expected HOST[:PORT], or several with commas"))?;
     let mut uri: AMQPUri = text.parse().map_err(|_| wrong("a parameter's value cannot be read"))?;
     // lapin takes an IPv6 address for none at all.
     uri.authority.host = named.trim_matches(['[', ']']).to_owned();
@@ -85,8 +100,8 @@ impl Parameters {
                 "prefix" => parameters.prefix = prefix(&value)?,
                 "cacertfile" => {
                     let read = std::fs::read_to_string(value.as_ref());
-                    parameters.certificates =
-                        Some(read.map_err(|error| wrong(&format!("cacertfile {value}: {error}")))?);
+                    let read = read.map_err(|error| wrong(&format!("cacertfile {value}: {error}")));
+                    parameters.certificates = Some(read?);
                 }
                 "heartbeat" | "connection_timeout" | "channel_max" | "frame_max" | "auth_mechanism" => {
                     parameters.others.push_str(&format!("{name}={value}&"));
@@ -132,6 +147,14 @@ mod tests {
     }
 
     #[test]
+    fn host_may_have_a_user_of_its_own() {
+        let address = Address::parse("amqp://u:one@a,b,v:tw%2Co@c").unwrap();
+        let users = address.hosts.iter().map(|uri| uri.authority.userinfo.password.as_str());
+        assert_eq!(users.collect::<Vec<_>>(), ["one", "one", "tw,o"]);
+        assert_eq!(&*address.shown, "amqp://a,b,c");
+    }
+
+    #[test]
     fn hosts_are_names_or_addresses_of_either_kind() {
         let expected = [("rabbit-0.rabbit", 5672), ("10.0.0.7", 5673), ("::1", 5672), ("fd00::7", 5674)];
         let expected: Vec<_> = expected.map(|(host, port)| (host.to_owned(), port)).into();
@@ -149,7 +172,15 @@ mod tests {
         let address = Address::parse("amqp://user:hunter2@one,two/v?prefix=x").unwrap();
         assert_eq!(&*address.shown, "amqp://one,two/v");
         assert!(!format!("{address:?}").contains("hunter2"));
-        for text in ["amqp://u:hunter2@h:port", "amqp://u:hunter2@", "amqp://u:hunter2@h?heartbeat=x"] {
+        for text in [
+            "amqp://u:hunter2@h:port",
+            "amqp://u:hunter2@",
+            "amqp://u:hunter2@h?heartbeat=x",
+            "amqp://u:1,hunter2@h",
+            "amqp://u:1/hunter2@h",
+            "amqp://u:1?hunter2@h",
+            "amqp://u:1#hunter2@h",
+        ] {
             let error = Address::parse(text).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }

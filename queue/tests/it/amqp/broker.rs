@@ -59,6 +59,15 @@ impl Broker {
         format!("{}.{name}", self.prefix)
     }
 
+    /// What the broker says of each of these queues.
+    pub(super) async fn queues(&self) -> Vec<Value> {
+        let columns = "name,durable,type,auto_delete,arguments";
+        let queues = api(reqwest::Method::GET, &format!("/api/queues/%2f?columns={columns}"), Value::Null).await;
+        let mut queues = queues.as_array().unwrap().clone();
+        queues.retain(|queue| queue["name"].as_str().unwrap().starts_with(&self.prefix));
+        queues
+    }
+
     /// Publishes by the protocol's own means.
     pub(super) async fn publish(&self, name: &str, body: &str, properties: BasicProperties) {
         let (_connection, channel) = connect().await;

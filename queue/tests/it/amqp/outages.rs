@@ -132,10 +132,10 @@ async fn alarm_refuses_publishes_at_once_while_work_goes_on() {
 async fn retry_that_cannot_be_published_comes_again_all_the_same() {
     let (_broker, proxy, queue) = Broker::behind_proxy().await;
     publish(queue.as_ref(), 1).await;
-    let delivery = next(queue.as_ref()).await;
     proxy.block("low on memory");
-    let retry = Settlement::RetryAfter { delay: Duration::ZERO, charge: true };
     while queue.check().await.is_ok() {}
+    let delivery = next(queue.as_ref()).await;
+    let retry = Settlement::RetryAfter { delay: Duration::ZERO, charge: true };
     let error = queue.settle(delivery, retry).await.unwrap_err();
     assert!(problem(&error).contains("alarm"), "{error}");
     // Its lease runs out.

@@ -9,7 +9,7 @@ use queue::contract::Engine;
 use queue::{Clock, Depth, Lane, Settlement, Stage};
 use serde_json::json;
 
-use super::broker::{Broker, LIVE, api, job, next, number, problem, publish};
+use super::broker::{Broker, LIVE, api, job, next, number, problem, publish, variable};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn queues_and_messages_are_such_as_outlive_a_broker() {
@@ -17,10 +17,8 @@ async fn queues_and_messages_are_such_as_outlive_a_broker() {
     let queue = broker.open().await;
     queue.publish(&job(1), Duration::ZERO).await.unwrap();
     queue.publish(&job(2), Duration::from_secs(60)).await.unwrap();
-    let queues = api(reqwest::Method::GET, "/api/queues/%2f?columns=name,durable,type,auto_delete", json!(null)).await;
-    let own =
-        queues.as_array().unwrap().iter().filter(|each| each["name"].as_str().unwrap().starts_with(&broker.prefix));
-    let own: Vec<_> = own.map(|each| (&each["durable"], &each["type"], &each["auto_delete"])).collect();
+    let queues = broker.queues().await;
+    let own: Vec<_> = queues.iter().map(|each| (&each["durable"], &each["type"], &each["auto_delete"])).collect();
     assert_eq!(own, vec![(&json!(true), &json!("quorum"), &json!(false)); 37]);
     for name in ["purge", "purge.delay.16s"] {
         let look = json!({"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"});
@@ -165,4 +163,39 @@ async fn looking_at_a_dead_letter_again_and_again_does_not_wear_it_out() {
     }
     let held = queue.receive(Lane::dead(Stage::Purge), 1, Duration::from_secs(5)).await.unwrap();
     assert_eq!(held[0].attempt, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letter_handed_back_stays_as_it_was() {
+    let broker = Broker::fresh().await;
+    let queue = broker.open().await;
+    publish(queue.as_ref(), 1).await;
+    let parked = Settlement::DeadLetter { reason: "no such model".to_owned() };
+    queue.settle(next(queue.as_ref()).await, parked).await.unwrap();
+    let before = queue.dead_letters(Stage::Purge, 1).await.unwrap();
+    let letter = queue.receive(Lane::dead(Stage::Purge), 1, Duration::from_secs(5)).await.unwrap().pop().unwrap();
+    let back = Settlement::RetryAfter { delay: Duration::from_secs(60), charge: true };
+    queue.settle(letter, back).await.unwrap();
+    let mut after = Vec::new();
+    while after.is_empty() {
+        after = queue.dead_letters(Stage::Purge, 1).await.unwrap();
+    }
+    assert_eq!(after, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queues_made_by_the_documented_script_are_taken_as_ours() {
+    let broker = Broker::fresh().await;
+    let page = include_str!("../../../../docs/engines/rabbitmq.md");
+    let script = page.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let url = url::Url::parse(&variable("TEST_AMQP_API_URL")).unwrap();
+    let admin = format!("{}:{}", url.username(), url.password().unwrap());
+    let api = format!("http://{}:{}", url.host_str().unwrap(), url.port().unwrap());
+    let variables = [("ADMIN", admin.as_str()), ("API", &api), ("VHOST", "%2f"), ("PREFIX", &broker.prefix)];
+    let ran = tokio::process::Command::new("sh").args(["-euc", script]).envs(variables).output().await.unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let made = broker.queues().await;
+    // Who may declare compares every argument.
+    broker.open().await.check().await.unwrap();
+    assert_eq!(broker.queues().await, made);
 }

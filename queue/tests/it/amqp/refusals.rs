@@ -5,7 +5,7 @@ use std::time::Duration;
 use queue::contract::Engine;
 use queue::{Settlement, Stage};
 
-use super::broker::{Broker, LIVE, job, number, problem};
+use super::broker::{Broker, LIVE, job, next, number, problem, variable};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_keeps_a_queue_from_opening_is_told_apart() {
@@ -28,14 +28,16 @@ async fn what_keeps_a_queue_from_opening_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn least_rights_suffice_where_the_queues_are_there() {
+async fn documented_rights_suffice_each_role() {
     let broker = Broker::fresh().await;
-    broker.open().await;
+    let queues = format!("^{}\\.", broker.prefix);
+    let first = broker.user(&queues, r"^amq\.default$", &queues).await;
+    broker.open_at(&broker.url_for(&first, &broker.host(), "%2f")).await.unwrap().check().await.unwrap();
     let ingest = broker.user("", r"^amq\.default$", "").await;
     let ingest = broker.open_at(&broker.url_for(&ingest, &broker.host(), "%2f")).await.unwrap();
     ingest.publish(&job(1), Duration::ZERO).await.unwrap();
     ingest.check().await.unwrap();
-    let queues = format!("^{}\\.", broker.prefix);
+    assert_eq!(ingest.depth(Stage::Purge).await.unwrap().ready, 1);
     let worker = broker.user("", r"^amq\.default$", &queues).await;
     let worker = broker.open_at(&broker.url_for(&worker, &broker.host(), "%2f")).await.unwrap();
     let delivery = worker.receive(LIVE, 1, Duration::from_secs(5)).await.unwrap().pop().unwrap();
@@ -69,4 +71,21 @@ async fn queue_that_was_declared_otherwise_is_refused() {
     broker.declare_classic("purge").await;
     let error = broker.open_at(&broker.url()).await.unwrap_err();
     assert!(problem(&error).contains("declared otherwise") && problem(&error).contains("purge"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_spoken_with_a_broker_whose_certificate_is_trusted() {
+    let broker = Broker::fresh().await;
+    let (server, authority) = (variable("TEST_AMQPS_URL"), variable("TEST_AMQPS_CA"));
+    let url = |server: &str, trust: &str| format!("{server}/%2f?prefix={}{trust}", broker.prefix);
+    let trust = format!("&cacertfile={authority}");
+    let queue = broker.open_at(&url(&server, &trust)).await.unwrap();
+    queue.publish(&job(1), Duration::ZERO).await.unwrap();
+    assert_eq!(number(&next(queue.as_ref()).await), 1);
+    let other_name = server.replace("localhost", "127.0.0.1");
+    let plain_port = format!("amqps://guest:guest@{}", broker.host());
+    for url in [url(&server, ""), url(&other_name, &trust), url(&plain_port, &trust)] {
+        let error = broker.open_at(&url).await.unwrap_err();
+        assert!(problem(&error).contains("TLS failed"), "{url}: {error}");
+    }
 }
