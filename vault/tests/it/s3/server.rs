@@ -177,10 +177,12 @@ impl S3 for WithUploads {
     ) -> Answer<CreateMultipartUploadOutput> {
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         let begun = self.files.create_multipart_upload(req).await?;
+        #[expect(clippy::disallowed_methods, reason = "a server has the system's clock")]
+        let now = SystemTime::now();
         let upload = MultipartUpload {
             key: Some(key),
             upload_id: begun.output.upload_id.clone(),
-            initiated: Some(SystemTime::now().into()),
+            initiated: Some(now.into()),
             ..MultipartUpload::default()
         };
         self.uploads.lock().unwrap().push((upload, bucket));
