@@ -1,6 +1,6 @@
 //! The command on SQS: with the rights that its documentation grants, and with less.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -8,7 +8,7 @@ use chrono::Utc;
 use serde_json::Value;
 use simulator::CallPlan;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, until};
 
 /// A server that checks signatures and rights; ended when dropped.
 struct StrictSqs {
@@ -39,6 +39,11 @@ impl StrictSqs {
         StrictSqs { process, made: serde_json::from_str(&made).unwrap() }
     }
 
+    /// Sends what is no job.
+    fn poison(&mut self, queue: &str) {
+        writeln!(self.process.stdin.as_mut().unwrap(), "{queue}").unwrap();
+    }
+
     /// What makes `fleet` a user's: the latest setting of a name counts.
     fn sign_in(&self, fleet: &mut Fleet, user: &str) {
         let key = &self.made["users"][user];
@@ -62,7 +67,7 @@ impl Drop for StrictSqs {
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::disallowed_methods, reason = "a recent call, as seen by processes with the system's clock")]
 async fn documented_rights_are_enough_for_each_role() {
-    let (sqs, mut fleet) = (StrictSqs::start(), Fleet::new().await);
+    let (mut sqs, mut fleet) = (StrictSqs::start(), Fleet::new().await);
     sqs.sign_in(&mut fleet, "migrate");
     assert_eq!(fleet.json(&["migrate", "--queues"])[0]["queues_made"].as_array().unwrap().len(), 8);
     assert!(fleet.json(&["migrate", "--queues"])[0]["queues_made"].as_array().unwrap().is_empty());
@@ -75,7 +80,9 @@ async fn documented_rights_are_enough_for_each_role() {
     fleet.ready().await;
     fleet.twilio.place_call(CallPlan::nth(0, Utc::now())).await;
     fleet.settled(1, &["transcribed"]).await;
-    assert!(fleet.json(&["queue", "dead"]).is_empty());
+    sqs.poison("calls-deliver");
+    until("the poison is a dead letter", async || fleet.json(&["queue", "dead"]).len() == 1).await;
+    assert_eq!(fleet.json(&["queue", "dead"])[0]["stage"], "deliver", "a look moves nothing");
 }
 
 /// What `callvault check` finds of the queue.

@@ -2,6 +2,8 @@
 
 strict_sqs.py NAME=POLICY…    makes a user for each; prints {"url": …, "users": {NAME: {"id": …, "secret": …}}}
 
+To each queue that a line of the input names, it sends a message that is no job, as the user "worker".
+
 The server is moto. It takes the names of batch actions for rights of their own, where AWS asks for the single
 action's, and does not tell resources apart: policies are given to it in its terms.
 """
@@ -40,4 +42,10 @@ for name, policy in (argument.split("=", 1) for argument in sys.argv[1:]):
     users[name] = {"id": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
 requests.post(f"{url}/moto-api/reset-auth", data=b"0").raise_for_status()
 print(json.dumps({"url": url, "users": users}), flush=True)
-sys.stdin.read()
+key = users["worker"]
+sqs = boto3.client(
+    "sqs", endpoint_url=url, region_name="eu-west-1", aws_access_key_id=key["id"], aws_secret_access_key=key["secret"]
+)
+for line in sys.stdin:
+    queue = sqs.get_queue_url(QueueName=line.strip())
+    sqs.send_message(QueueUrl=queue["QueueUrl"], MessageBody="poison")

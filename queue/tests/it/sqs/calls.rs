@@ -59,7 +59,9 @@ async fn each_publisher_of_a_batch_hears_of_its_own_message() {
     let peer = Peer::start(refuse_every_third).await;
     let published = publish_all(on(&peer).await.as_ref(), 60).await;
     assert_eq!(published, (0..60_u32).filter(|number| !number.is_multiple_of(3)).collect());
-    assert!(peer.actions().len() < 60, "batches were used");
+    let calls = peer.asked();
+    assert!(calls.len() < 60, "batches were used");
+    assert_eq!(calls.iter().map(|asked| entries(asked).len()).sum::<usize>(), 60, "what SQS refuses is not sent again");
 }
 
 #[tokio::test]
