@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -262,9 +263,16 @@ impl Drop for Fleet {
     }
 }
 
-/// Free a moment ago.
+/// A port that nobody listens on and that no one is given by chance: below those the system hands out (from 32768 on), and
+/// no two of this process the same.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let offset = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add((std::process::id() * 199) as u16) % 20_000;
+        if std::net::TcpListener::bind(("127.0.0.1", 12_000 + offset)).is_ok() {
+            return 12_000 + offset;
+        }
+    }
 }
 
 /// A time before now, as processes with the system's clock see it.

@@ -52,7 +52,8 @@ fn job(number: u32) -> Job {
 
 #[tokio::test]
 async fn oldest_visible_message_comes_first() {
-    let queue = fresh().await.open().await;
+    let engine = fresh().await;
+    let queue = engine.open().await;
     for number in 0..5 {
         queue.publish(&job(number), Duration::ZERO).await.unwrap();
     }
