@@ -8,7 +8,7 @@ demo: ## Run the whole fleet against a simulated Twilio, then check every byte (
 	cargo run -- demo $(ARGS)
 
 test: tools ## Run every test
-	scripts/with-test-servers cargo test --workspace --all-features
+	scripts/with-test-servers cargo test --workspace --all-features --no-fail-fast
 	scripts/check-deploy target/debug/callvault
 
 lint: tools ## Check formatting, lints, documentation and shell scripts

@@ -37,9 +37,9 @@ async fn recordings_go_from_callback_to_transcript_to_their_end() {
         fleet.twilio.place_call(CallPlan::nth(index, now - TimeDelta::minutes(10))).await;
     }
     let old = fleet.twilio.place_call(CallPlan::nth(4, now - TimeDelta::days(40))).await;
-    fleet.settled(5, &["transcribed"]).await;
-    assert_eq!(fleet.json(&["retention"])[0]["published"], 1);
+    // The sweep that serve itself begins with may be the one that finds it.
     fleet.settled(5, &["transcribed", "deleted"]).await;
+    fleet.json(&["retention"]);
     crate::fleet::until("the old one is gone", async || fleet.show(old.recording_sid.as_str())["status"] == "deleted")
         .await;
     assert_eq!(fleet.objects().len(), 8, "media and transcript of the other four");
