@@ -19,7 +19,8 @@ struct StageDepth {
     stage: Stage,
     ready: u64,
     delayed: u64,
-    in_flight: u64,
+    /// None where the queue does not tell.
+    in_flight: Option<u64>,
     dead: u64,
 }
 
@@ -53,12 +54,13 @@ async fn status(queue: &dyn Queue, output: Output) -> anyhow::Result<()> {
     let mut depths = Vec::new();
     for stage in Stage::ALL {
         let depth = queue.depth(stage).await?;
-        let (ready, delayed, in_flight, dead) = (depth.ready, depth.delayed, depth.in_flight, depth.dead);
-        depths.push(StageDepth { stage, ready, delayed, in_flight, dead });
+        let in_flight = queue.sees_all_in_flight().then_some(depth.in_flight);
+        depths.push(StageDepth { stage, ready: depth.ready, delayed: depth.delayed, in_flight, dead: depth.dead });
     }
     output.list(&depths, &["stage", "ready", "delayed", "in flight", "dead"], |depth| {
-        let numbers = [depth.ready, depth.delayed, depth.in_flight, depth.dead];
-        std::iter::once(depth.stage.to_string()).chain(numbers.map(|number| number.to_string())).collect()
+        let numbers = [Some(depth.ready), Some(depth.delayed), depth.in_flight, Some(depth.dead)];
+        let shown = numbers.map(|number| number.map_or("unknown".to_owned(), |number| number.to_string()));
+        std::iter::once(depth.stage.to_string()).chain(shown).collect()
     })
 }
 

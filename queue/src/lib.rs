@@ -92,6 +92,11 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// What waits in a stage, dead letters included.
     async fn depth(&self, stage: Stage) -> Result<Depth, QueueError>;
 
+    /// Whether [`Depth::in_flight`] counts what other processes have received too. AMQP tells nobody.
+    fn sees_all_in_flight(&self) -> bool {
+        true
+    }
+
     /// A look at up to `max` dead letters, oldest first; nothing moves.
     async fn dead_letters(&self, stage: Stage, max: usize) -> Result<Vec<DeadLetter>, QueueError>;
 

@@ -86,7 +86,8 @@ pub struct Depth {
     pub ready: u64,
     /// To be received later.
     pub delayed: u64,
-    /// Received and not settled.
+    /// Received and not settled; only by this handle where [`sees_all_in_flight`](crate::Queue::sees_all_in_flight) is
+    /// false.
     pub in_flight: u64,
     /// Dead letters.
     pub dead: u64,

@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use simulator::Faults;
 
+use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, call, until};
 use crate::receiver::Receiver;
 use crate::whole::assert_whole;
@@ -17,9 +18,7 @@ fn reason(fleet: &Fleet, stage: &str, sid: &str) -> String {
     letter["reason"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn recording_the_transcriber_refused_is_transcribed_after_a_redrive() {
-    let fleet = Fleet::new().await;
+async fn recording_the_transcriber_refused_is_transcribed_after_a_redrive(fleet: Fleet) {
     let _serving = fleet.serve(true).await;
     fleet.twilio.set_faults(Faults { transcriber_refusal_every: Some(1), ..Faults::default() });
     let sid = fleet.place(call(0)).await;
@@ -38,9 +37,7 @@ async fn recording_the_transcriber_refused_is_transcribed_after_a_redrive() {
     assert_whole(&fleet);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn delivery_that_was_given_up_is_taken_after_a_redrive() {
-    let mut fleet = Fleet::new().await;
+async fn delivery_that_was_given_up_is_taken_after_a_redrive(mut fleet: Fleet) {
     let receiver = Receiver::start(&mut fleet, &["410", "200"]).await;
     let _serving = fleet.serve(true).await;
     let sid = fleet.place(call(0)).await;
@@ -52,9 +49,7 @@ async fn delivery_that_was_given_up_is_taken_after_a_redrive() {
     assert_whole(&fleet);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn redrive_of_one_stage_leaves_the_others_dead_letters() {
-    let fleet = Fleet::new().await;
+async fn redrive_of_one_stage_leaves_the_others_dead_letters(fleet: Fleet) {
     let _serving = fleet.serve(true).await;
     fleet.twilio.set_faults(Faults { transcriber_refusal_every: Some(1), ..Faults::default() });
     let sid = fleet.place(call(0)).await;
@@ -79,3 +74,9 @@ async fn message_that_cannot_be_read_is_parked_and_holds_nothing_up() {
     assert_eq!((&dead["stage"], &dead["recording_sid"]), (&json!("archive"), &Value::Null), "{dead}");
     assert!(dead["reason"].as_str().unwrap().contains("not a job this version knows"), "{dead}");
 }
+
+on_each_engine!(
+    recording_the_transcriber_refused_is_transcribed_after_a_redrive,
+    delivery_that_was_given_up_is_taken_after_a_redrive,
+    redrive_of_one_stage_leaves_the_others_dead_letters,
+);

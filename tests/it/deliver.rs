@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
+use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, Running, call, until};
 use crate::receiver::{Receiver, SECRET};
 
 /// A call on its way to a receiver that answers so; returns once the first post was answered.
-async fn posted(statuses: &[&str]) -> (Fleet, Receiver, Running, String) {
-    let mut fleet = Fleet::new().await;
+async fn posted(mut fleet: Fleet, statuses: &[&str]) -> (Fleet, Receiver, Running, String) {
     fleet.set("RECONCILE_EVERY_SECS", "1");
     fleet.set("RECONCILE_STUCK_AFTER_SECS", "1");
     let receiver = Receiver::start(&mut fleet, statuses).await;
@@ -25,9 +25,8 @@ async fn reconciled(fleet: &Fleet) {
     fleet.idle().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn transcript_is_posted_as_show_and_transcript_print_it_and_the_official_library_accepts_it() {
-    let (fleet, receiver, _serving, sid) = posted(&["200"]).await;
+async fn transcript_is_posted_as_show_and_transcript_print_it_and_the_official_library_accepts_it(fleet: Fleet) {
+    let (fleet, receiver, _serving, sid) = posted(fleet, &["200"]).await;
     fleet.idle().await;
     let posts = receiver.posts();
     let [post] = posts.as_slice() else { panic!("posted {posts:?}") };
@@ -40,9 +39,8 @@ async fn transcript_is_posted_as_show_and_transcript_print_it_and_the_official_l
     assert_eq!(printed["text"], fleet.truth(&sid).text);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn delivery_refused_at_first_comes_again_under_its_id_until_it_is_taken_and_then_never() {
-    let (fleet, receiver, _serving, sid) = posted(&["500", "500", "200"]).await;
+async fn delivery_refused_at_first_comes_again_under_its_id_until_it_is_taken_and_then_never(fleet: Fleet) {
+    let (fleet, receiver, _serving, sid) = posted(fleet, &["500", "500", "200"]).await;
     until("it is taken", async || receiver.posts().len() == 3).await;
     fleet.idle().await;
     fleet.twilio.send_callback(&sid.parse().unwrap(), "completed").await;
@@ -56,16 +54,15 @@ async fn delivery_refused_at_first_comes_again_under_its_id_until_it_is_taken_an
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redirect_is_not_followed_and_counts_as_a_failure() {
-    let (fleet, receiver, _serving, _sid) = posted(&["302", "307", "200"]).await;
+    let (fleet, receiver, _serving, _sid) = posted(Fleet::new().await, &["302", "307", "200"]).await;
     until("it is taken", async || receiver.posts().len() == 3).await;
     fleet.idle().await;
     let posts = receiver.posts();
     assert!(posts.iter().all(|post| post["path"] == "/hook"), "{posts:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn receiver_that_is_gone_for_good_makes_a_dead_letter_with_the_reason() {
-    let (fleet, receiver, _serving, sid) = posted(&["410"]).await;
+async fn receiver_that_is_gone_for_good_makes_a_dead_letter_with_the_reason(fleet: Fleet) {
+    let (fleet, receiver, _serving, sid) = posted(fleet, &["410"]).await;
     fleet.idle().await;
     let dead = fleet.json(&["queue", "dead", "--stage", "deliver"]);
     assert_eq!(dead[0]["recording_sid"], sid.as_str());
@@ -100,3 +97,9 @@ async fn name_that_leads_to_a_private_address_is_never_connected_to() {
     until("the log says why", async || fleet.log().contains("localhost has no public address")).await;
     assert!(receiver.posts().is_empty());
 }
+
+on_each_engine!(
+    transcript_is_posted_as_show_and_transcript_print_it_and_the_official_library_accepts_it,
+    delivery_refused_at_first_comes_again_under_its_id_until_it_is_taken_and_then_never,
+    receiver_that_is_gone_for_good_makes_a_dead_letter_with_the_reason,
+);

@@ -2,6 +2,7 @@
 
 use simulator::{CallPlan, CallbackPlan, Counters, Faults, MediaPlan};
 
+use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, call, until};
 use crate::whole::assert_whole;
 
@@ -9,8 +10,7 @@ const CALLS: u64 = 4;
 
 /// Calls under these faults, which end once the simulator's counters tell that they struck; then everything has to come
 /// right.
-async fn survived(faults: Faults, has_struck: impl Fn(&Counters) -> bool) -> Fleet {
-    let mut fleet = Fleet::new().await;
+async fn survived(mut fleet: Fleet, faults: Faults, has_struck: impl Fn(&Counters) -> bool) -> Fleet {
     fleet.set("TWILIO_TIMEOUT_SECS", "1");
     let _serving = fleet.serve(true).await;
     fleet.twilio.set_faults(faults);
@@ -45,54 +45,48 @@ fn attempt(fleet: &Fleet, stage: &str, sid: &str) -> String {
     line.split_once("delivery.attempt=").unwrap().1.split(' ').next().unwrap().to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn media_that_is_404_at_first_is_archived_when_it_is_there() {
-    survived(Faults { media_404_first: 2, ..Faults::default() }, answered(&["media 404"])).await;
+async fn media_that_is_404_at_first_is_archived_when_it_is_there(fleet: Fleet) {
+    survived(fleet, Faults { media_404_first: 2, ..Faults::default() }, answered(&["media 404"])).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn throttling_costs_no_attempt() {
-    for retry_after_secs in [None, Some(1)] {
-        let faults = Faults { throttle_every: Some(2), retry_after_secs, ..Faults::default() };
-        assert_uncharged(&survived(faults, answered(&["media 429"])).await);
-    }
+async fn throttling_costs_no_attempt(fleet: Fleet) {
+    let faults = Faults { throttle_every: Some(2), ..Faults::default() };
+    assert_uncharged(&survived(fleet, faults, answered(&["media 429"])).await);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn server_errors_are_survived() {
-    survived(Faults { server_error_every: Some(2), ..Faults::default() }, answered(&["media 5"])).await;
+async fn throttling_that_says_for_how_long_costs_no_attempt(fleet: Fleet) {
+    let faults = Faults { throttle_every: Some(2), retry_after_secs: Some(1), ..Faults::default() };
+    assert_uncharged(&survived(fleet, faults, answered(&["media 429"])).await);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn transfer_that_is_cut_goes_on_where_it_was() {
+async fn server_errors_are_survived(fleet: Fleet) {
+    survived(fleet, Faults { server_error_every: Some(2), ..Faults::default() }, answered(&["media 5"])).await;
+}
+
+async fn transfer_that_is_cut_goes_on_where_it_was(fleet: Fleet) {
     assert_uncharged(
-        &survived(Faults { cut_body_every: Some(2), ..Faults::default() }, answered(&["media 206"])).await,
+        &survived(fleet, Faults { cut_body_every: Some(2), ..Faults::default() }, answered(&["media 206"])).await,
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn transfer_that_is_cut_starts_over_where_ranges_are_ignored() {
+async fn transfer_that_is_cut_starts_over_where_ranges_are_ignored(fleet: Fleet) {
     let faults = Faults { cut_body_every: Some(2), ignore_range: true, ..Faults::default() };
     let was_started_over =
         |counters: &Counters| counters.responses.get("media 200").is_some_and(|times| *times > CALLS);
-    assert_uncharged(&survived(faults, was_started_over).await);
+    assert_uncharged(&survived(fleet, faults, was_started_over).await);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn transfer_that_stalls_is_taken_up_again() {
+async fn transfer_that_stalls_is_taken_up_again(fleet: Fleet) {
     assert_uncharged(
-        &survived(Faults { stall_body_every: Some(2), ..Faults::default() }, answered(&["media 206"])).await,
+        &survived(fleet, Faults { stall_body_every: Some(2), ..Faults::default() }, answered(&["media 206"])).await,
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn length_that_was_promised_and_not_kept_is_survived() {
-    survived(Faults { wrong_length_every: Some(1), ..Faults::default() }, answered(&["media 416"])).await;
+async fn length_that_was_promised_and_not_kept_is_survived(fleet: Fleet) {
+    survived(fleet, Faults { wrong_length_every: Some(1), ..Faults::default() }, answered(&["media 416"])).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn error_page_with_status_200_is_never_stored() {
-    let fleet = Fleet::new().await;
+async fn error_page_with_status_200_is_never_stored(fleet: Fleet) {
     let _serving = fleet.serve(true).await;
     fleet.twilio.set_faults(Faults { xml_error_as_200_every: Some(1), ..Faults::default() });
     fleet.place(call(0)).await;
@@ -105,15 +99,12 @@ async fn error_page_with_status_200_is_never_stored() {
     assert_whole(&fleet);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn transcriber_errors_are_survived() {
+async fn transcriber_errors_are_survived(fleet: Fleet) {
     let faults = Faults { transcriber_error_every: Some(2), transcriber_throttle_every: Some(3), ..Faults::default() };
-    survived(faults, answered(&["deepgram 500", "deepgram 429"])).await;
+    survived(fleet, faults, answered(&["deepgram 500", "deepgram 429"])).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn callbacks_doubled_and_out_of_order_make_one_object_and_one_transcript() {
-    let fleet = Fleet::new().await;
+async fn callbacks_doubled_and_out_of_order_make_one_object_and_one_transcript(fleet: Fleet) {
     let _serving = fleet.serve(true).await;
     let callbacks = CallbackPlan { duplicates: 5, out_of_order: true, ..CallbackPlan::default() };
     for index in 0..CALLS {
@@ -128,9 +119,7 @@ async fn callbacks_doubled_and_out_of_order_make_one_object_and_one_transcript()
     assert!(counters.transcriptions.values().all(|times| *times == 1), "{:?}", counters.transcriptions);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn forged_callback_is_refused_and_leaves_no_job_and_no_row() {
-    let fleet = Fleet::new().await;
+async fn forged_callback_is_refused_and_leaves_no_job_and_no_row(fleet: Fleet) {
     let _ingest = fleet.start(&["ingest"]);
     fleet.ready().await;
     let callbacks = CallbackPlan { forged: true, ..CallbackPlan::default() };
@@ -141,9 +130,7 @@ async fn forged_callback_is_refused_and_leaves_no_job_and_no_row() {
     assert!(fleet.json(&["recordings", "list"]).is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn recording_that_is_still_processed_waits_uncharged_until_its_media_is_there() {
-    let fleet = Fleet::new().await;
+async fn recording_that_is_still_processed_waits_uncharged_until_its_media_is_there(fleet: Fleet) {
     let _serving = fleet.serve(true).await;
     let sid = fleet.twilio.add_recording(call(0)).recording_sid;
     fleet.twilio.set_status(&sid, "processing");
@@ -155,9 +142,7 @@ async fn recording_that_is_still_processed_waits_uncharged_until_its_media_is_th
     assert_whole(&fleet);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn recording_twilio_takes_back_after_its_callback_is_failed_with_what_twilio_says_now() {
-    let fleet = Fleet::new().await;
+async fn recording_twilio_takes_back_after_its_callback_is_failed_with_what_twilio_says_now(fleet: Fleet) {
     let _serving = fleet.serve(true).await;
     for (index, status) in [(0, "absent"), (1, "failed"), (2, "deleted")] {
         let sid = fleet.twilio.add_recording(call(index)).recording_sid;
@@ -170,9 +155,7 @@ async fn recording_twilio_takes_back_after_its_callback_is_failed_with_what_twil
     assert!(fleet.objects().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn recording_whose_last_callback_was_lost_ends_as_twilio_says_when_asked() {
-    let mut fleet = Fleet::new().await;
+async fn recording_whose_last_callback_was_lost_ends_as_twilio_says_when_asked(mut fleet: Fleet) {
     fleet.set("RECONCILE_STUCK_AFTER_SECS", "1");
     let _serving = fleet.serve(true).await;
     for (index, media) in [(0, MediaPlan::Absent { code: 16102 }), (1, MediaPlan::Failed { code: 16104 })] {
@@ -183,3 +166,21 @@ async fn recording_whose_last_callback_was_lost_ends_as_twilio_says_when_asked()
     assert_eq!(fleet.json(&["recordings", "list", "--status", "absent"]).len(), 1);
     assert!(fleet.objects().is_empty());
 }
+
+on_each_engine!(
+    media_that_is_404_at_first_is_archived_when_it_is_there,
+    throttling_costs_no_attempt,
+    throttling_that_says_for_how_long_costs_no_attempt,
+    server_errors_are_survived,
+    transfer_that_is_cut_goes_on_where_it_was,
+    transfer_that_is_cut_starts_over_where_ranges_are_ignored,
+    transfer_that_stalls_is_taken_up_again,
+    length_that_was_promised_and_not_kept_is_survived,
+    error_page_with_status_200_is_never_stored,
+    transcriber_errors_are_survived,
+    callbacks_doubled_and_out_of_order_make_one_object_and_one_transcript,
+    forged_callback_is_refused_and_leaves_no_job_and_no_row,
+    recording_that_is_still_processed_waits_uncharged_until_its_media_is_there,
+    recording_twilio_takes_back_after_its_callback_is_failed_with_what_twilio_says_now,
+    recording_whose_last_callback_was_lost_ends_as_twilio_says_when_asked,
+);

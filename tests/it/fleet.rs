@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use simulator::{CallPlan, SimulatedRecording, Simulator, SimulatorConfig};
+
+use crate::engines::Servers;
 
 pub(crate) const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub(crate) const TOKEN: &str = "e2e-token";
@@ -21,7 +24,11 @@ pub(crate) struct Fleet {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) twilio: Simulator,
     pub(crate) settings: Vec<(&'static str, String)>,
-    port: u16,
+    /// None on embedded engines.
+    pub(crate) servers: Option<Servers>,
+    pub(crate) port: u16,
+    /// Where the workers started so far show their metrics.
+    workers: Mutex<Vec<String>>,
 }
 
 /// A `callvault` that runs until it is stopped, and is killed when dropped.
@@ -54,6 +61,7 @@ impl Drop for Running {
 }
 
 impl Fleet {
+    /// On embedded engines.
     pub(crate) async fn new() -> Fleet {
         Fleet::with_token(TOKEN).await
     }
@@ -92,7 +100,7 @@ impl Fleet {
             ("RECONCILE_STUCK_AFTER_SECS", "60".to_owned()),
             ("CALLVAULT_ACTOR", "auditor".to_owned()),
         ];
-        Fleet { folder, twilio, settings, port }
+        Fleet { folder, twilio, settings, servers: None, port, workers: Mutex::default() }
     }
 
     /// A setting for every process from here on; an empty value unsets it.
@@ -118,7 +126,20 @@ impl Fleet {
 
     /// Starts a subcommand that runs on; what it says goes into [`Fleet::log`].
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        self.spawn(self.command(arguments))
+        let is_set = self.settings.iter().any(|(name, _)| *name == "METRICS_ADDR");
+        if arguments[0] != "worker" || is_set {
+            return self.start_with(arguments, &[]);
+        }
+        let address = format!("127.0.0.1:{}", free_port());
+        self.workers.lock().unwrap().push(format!("http://{address}/metrics"));
+        self.start_with(arguments, &[("METRICS_ADDR", address)])
+    }
+
+    /// As [`Fleet::start`], with settings of its own.
+    pub(crate) fn start_with(&self, arguments: &[&str], settings: &[(&str, String)]) -> Running {
+        let mut command = self.command(arguments);
+        command.envs(settings.iter().map(|(name, value)| (*name, value)));
+        self.spawn(command)
     }
 
     /// As [`Fleet::start`], where no file can grow beyond `kib`: to whoever writes, a disk that is full.
@@ -221,37 +242,63 @@ impl Fleet {
         .await;
     }
 
-    /// How many messages of all stages are in one state: `ready`, `delayed`, `in_flight` or `dead`.
+    /// How many messages of all stages are in one state: `ready`, `delayed`, `in_flight` (where the queue tells) or `dead`.
     pub(crate) fn queued(&self, state: &str) -> u64 {
-        self.json(&["queue", "status"]).iter().map(|stage| stage[state].as_u64().unwrap()).sum()
+        self.json(&["queue", "status"]).iter().map(|stage| stage[state].as_u64().unwrap_or_default()).sum()
     }
 
     /// Waits until nothing is left to do.
     pub(crate) async fn idle(&self) {
-        until("nothing is left to do", async || {
-            ["ready", "delayed", "in_flight"].iter().all(|state| self.queued(state) == 0)
-        })
-        .await;
+        // A job that is just being handed over is in neither count: two looks in a row find it.
+        until("nothing is left to do", async || self.is_idle().await && self.is_idle().await).await;
     }
 
-    /// Every file of the vault, by its key.
-    pub(crate) fn objects(&self) -> Vec<PathBuf> {
-        let root = self.path("vault");
-        let mut folders = vec![root.clone()];
-        let mut found = Vec::new();
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).into_iter().flatten() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path)
-                } else {
-                    found.push(path.strip_prefix(&root).unwrap().to_owned())
-                }
-            }
-        }
-        found.sort();
-        found
+    async fn is_idle(&self) -> bool {
+        let waiting = ["ready", "delayed", "in_flight"].map(|state| self.queued(state));
+        waiting == [0; 3] && self.jobs_in_flight().await == 0
     }
+
+    /// How many jobs the workers are at, by their own account: RabbitMQ does not tell what it handed out.
+    async fn jobs_in_flight(&self) -> u64 {
+        let mut pages = self.workers.lock().unwrap().clone();
+        pages.push(self.ingest_url("/metrics"));
+        let mut jobs = 0;
+        for page in pages {
+            // Who does not answer has ended.
+            let Ok(answer) = reqwest::get(page).await else { continue };
+            let text = answer.text().await.unwrap_or_default();
+            let in_flight = text.lines().filter(|line| line.starts_with("callvault_jobs_in_flight{"));
+            jobs += in_flight.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>();
+        }
+        jobs
+    }
+
+    /// The key of everything in the vault, in order; where versions are kept, of each one and of each delete marker.
+    pub(crate) fn objects(&self) -> Vec<PathBuf> {
+        let mut keys = match &self.servers {
+            None => files(&self.path("vault")),
+            Some(servers) => {
+                let keys = servers.bucket.keys();
+                let keys = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(keys));
+                keys.into_iter().map(PathBuf::from).collect()
+            }
+        };
+        keys.sort();
+        keys
+    }
+}
+
+/// Every file below a folder, by its path from there.
+fn files(root: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![root.to_owned()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found.push(path.strip_prefix(root).unwrap().to_owned()) }
+        }
+    }
+    found
 }
 
 impl Drop for Fleet {
@@ -261,6 +308,11 @@ impl Drop for Fleet {
             eprintln!("{}", self.log());
         }
     }
+}
+
+/// A variable that `scripts/with-test-servers` sets.
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run make test, which starts the servers"))
 }
 
 /// A port that nobody listens on and that no one is given by chance: below those the system hands out (from 32768 on), and
@@ -288,9 +340,14 @@ pub(crate) fn call(index: u64) -> CallPlan {
 
 /// Waits for a condition, and fails the test when it does not come true.
 pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    until_within(PATIENCE, what, is_so).await;
+}
+
+/// As [`until`], for what takes its time.
+pub(crate) async fn until_within(limit: Duration, what: &str, is_so: impl AsyncFn() -> bool) {
     let began = Instant::now();
     while !is_so().await {
-        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        assert!(began.elapsed() < limit, "not within {limit:?}: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::{Rng, SeedableRng};
 use simulator::{CallPlan, CallbackPlan};
 
+use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, call};
 use crate::whole::assert_whole;
 
@@ -16,9 +17,7 @@ fn plan(index: u64) -> CallPlan {
     CallPlan { callbacks, ..call(index) }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn serve_killed_at_twenty_moments_loses_and_doubles_nothing() {
-    let mut fleet = Fleet::new().await;
+async fn serve_killed_at_twenty_moments_loses_and_doubles_nothing(mut fleet: Fleet) {
     // What a dead process had in hand and what it lost has to come back within the test.
     fleet.set("QUEUE_LEASE_SECS", "2");
     fleet.set("RECONCILE_STUCK_AFTER_SECS", "5");
@@ -40,3 +39,5 @@ async fn serve_killed_at_twenty_moments_loses_and_doubles_nothing() {
     assert_whole(&fleet);
     drop(serving);
 }
+
+on_each_engine!(serve_killed_at_twenty_moments_loses_and_doubles_nothing,);

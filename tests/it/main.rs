@@ -1,15 +1,18 @@
 //! End-to-end tests of the `callvault` command: real processes against the simulator.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bucket;
 mod check;
 mod dead_letters;
 mod deliver;
 mod demo;
+mod engines;
 mod faults;
 mod fleet;
 mod full_disk;
 mod keys;
 mod kills;
+mod many_calls;
 mod operators;
 mod policy;
 mod postgres;

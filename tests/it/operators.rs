@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use simulator::{CallPlan, MediaPlan};
 
+use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, Running, ago, call, until};
 
 async fn one_call(fleet: &Fleet, days_ago: i64) -> (Running, String) {
@@ -12,9 +13,7 @@ async fn one_call(fleet: &Fleet, days_ago: i64) -> (Running, String) {
     (serving, sid)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn held_recording_outlives_its_date_and_goes_everywhere_once_released() {
-    let fleet = Fleet::new().await;
+async fn held_recording_outlives_its_date_and_goes_everywhere_once_released(fleet: Fleet) {
     let (_serving, sid) = one_call(&fleet, 40).await;
     fleet.json(&["recordings", "hold", &sid, "--reason", "a lawsuit"]);
     assert_eq!(fleet.json(&["retention"])[0]["due"], 0);
@@ -27,9 +26,7 @@ async fn held_recording_outlives_its_date_and_goes_everywhere_once_released() {
     assert!(tombstone["media"].is_null() && tombstone["transcript"].is_null() && !tombstone["deleted_at"].is_null());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn erasure_waits_for_the_hold_and_follows_its_release() {
-    let fleet = Fleet::new().await;
+async fn erasure_waits_for_the_hold_and_follows_its_release(fleet: Fleet) {
     let (_serving, sid) = one_call(&fleet, 1).await;
     fleet.json(&["recordings", "hold", &sid, "--reason", "a lawsuit"]);
     fleet.json(&["recordings", "erase", &sid, "--reason", "asked for by the caller"]);
@@ -41,9 +38,7 @@ async fn erasure_waits_for_the_hold_and_follows_its_release() {
     assert!(fleet.objects().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn transcribing_again_makes_a_further_version_and_keeps_the_first() {
-    let fleet = Fleet::new().await;
+async fn transcribing_again_makes_a_further_version_and_keeps_the_first(fleet: Fleet) {
     let (_serving, sid) = one_call(&fleet, 1).await;
     assert_eq!(fleet.json(&["recordings", "transcribe", &sid, "--model", "nova-2"])[0]["version"], 2);
     until("version 2 is stored", async || fleet.show(&sid)["transcript"]["version"] == 2).await;
@@ -52,17 +47,13 @@ async fn transcribing_again_makes_a_further_version_and_keeps_the_first() {
     assert_eq!(printed[0]["version"], 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn recording_without_a_callback_is_found_in_twilios_list() {
-    let fleet = Fleet::new().await;
+async fn recording_without_a_callback_is_found_in_twilios_list(fleet: Fleet) {
     fleet.twilio.add_recording(CallPlan { source: "Trunking", ..call(0) });
     let _serving = fleet.serve(true).await;
     fleet.settled(1, &["transcribed"]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn absent_and_failed_recordings_end_as_what_twilio_says() {
-    let fleet = Fleet::new().await;
+async fn absent_and_failed_recordings_end_as_what_twilio_says(fleet: Fleet) {
     let _serving = fleet.serve(true).await;
     for (index, media) in [(0, MediaPlan::Absent { code: 16101 }), (1, MediaPlan::Failed { code: 16104 })] {
         fleet.place(CallPlan { media, ..call(index) }).await;
@@ -70,3 +61,11 @@ async fn absent_and_failed_recordings_end_as_what_twilio_says() {
     fleet.settled(2, &["absent", "failed"]).await;
     assert!(fleet.objects().is_empty());
 }
+
+on_each_engine!(
+    held_recording_outlives_its_date_and_goes_everywhere_once_released,
+    erasure_waits_for_the_hold_and_follows_its_release,
+    transcribing_again_makes_a_further_version_and_keeps_the_first,
+    recording_without_a_callback_is_found_in_twilios_list,
+    absent_and_failed_recordings_end_as_what_twilio_says,
+);

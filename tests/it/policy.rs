@@ -3,12 +3,12 @@
 use chrono::TimeDelta;
 use simulator::{CallPlan, MediaPlan};
 
+use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, Running, ago, call, until};
 use crate::whole::assert_opens;
 
 /// A call of two days ago, transcribed.
-async fn old_call(settings: &[(&'static str, &str)]) -> (Fleet, Running, String) {
-    let mut fleet = Fleet::new().await;
+async fn old_call(mut fleet: Fleet, settings: &[(&'static str, &str)]) -> (Fleet, Running, String) {
     for (name, value) in settings {
         fleet.set(name, *value);
     }
@@ -18,9 +18,7 @@ async fn old_call(settings: &[(&'static str, &str)]) -> (Fleet, Running, String)
     (fleet, serving, sid)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn recording_that_twilio_encrypted_is_archived_as_it_is_flagged_and_not_transcribed() {
-    let fleet = Fleet::new().await;
+async fn recording_that_twilio_encrypted_is_archived_as_it_is_flagged_and_not_transcribed(fleet: Fleet) {
     let _serving = fleet.serve(true).await;
     let sid = fleet.place(CallPlan { media: MediaPlan::Encrypted, ..call(0) }).await;
     fleet.settled(1, &["archived"]).await;
@@ -32,9 +30,8 @@ async fn recording_that_twilio_encrypted_is_archived_as_it_is_flagged_and_not_tr
     assert_eq!(fleet.twilio.counters().requests_to("deepgram"), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn twilios_copy_goes_at_once_where_policy_says_so_and_ours_stays() {
-    let (fleet, _serving, sid) = old_call(&[("TWILIO_DELETE_AFTER_DAYS", "0")]).await;
+async fn twilios_copy_goes_at_once_where_policy_says_so_and_ours_stays(fleet: Fleet) {
+    let (fleet, _serving, sid) = old_call(fleet, &[("TWILIO_DELETE_AFTER_DAYS", "0")]).await;
     until("Twilio's copy is gone", async || fleet.truth(&sid).status == "deleted").await;
     until("it is written down", async || !fleet.show(&sid)["twilio_deleted_at"].is_null()).await;
     assert_opens(&fleet, &sid);
@@ -45,7 +42,7 @@ async fn twilios_copy_goes_at_once_where_policy_says_so_and_ours_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twilios_copy_stays_when_ours_turns_out_broken() {
-    let (mut fleet, serving, sid) = old_call(&[]).await;
+    let (mut fleet, serving, sid) = old_call(Fleet::new().await, &[]).await;
     serving.kill();
     let object = fleet.path("vault").join(fleet.show(&sid)["media"]["object"].as_str().unwrap());
     let mut broken = std::fs::read(&object).unwrap();
@@ -59,9 +56,8 @@ async fn twilios_copy_stays_when_ours_turns_out_broken() {
     assert!(reason.contains("Twilio's copy is kept"), "{reason}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn transcript_with_the_shorter_retention_goes_and_the_audio_stays() {
-    let (fleet, _serving, sid) = old_call(&[("RETENTION_TRANSCRIPT_DAYS", "1")]).await;
+async fn transcript_with_the_shorter_retention_goes_and_the_audio_stays(fleet: Fleet) {
+    let (fleet, _serving, sid) = old_call(fleet, &[("RETENTION_TRANSCRIPT_DAYS", "1")]).await;
     assert_eq!(fleet.json(&["retention"])[0]["published"], 1);
     fleet.settled(1, &["archived"]).await;
     assert!(fleet.objects().iter().all(|object| object.starts_with("recordings")), "{:?}", fleet.objects());
@@ -70,10 +66,9 @@ async fn transcript_with_the_shorter_retention_goes_and_the_audio_stays() {
     assert_eq!(fleet.json(&["retention"])[0]["due"], 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn transcript_with_the_longer_retention_stays_when_all_audio_goes() {
+async fn transcript_with_the_longer_retention_stays_when_all_audio_goes(fleet: Fleet) {
     let settings = [("RETENTION_DAYS", "1"), ("RETENTION_TRANSCRIPT_DAYS", "90")];
-    let (fleet, _serving, sid) = old_call(&settings).await;
+    let (fleet, _serving, sid) = old_call(fleet, &settings).await;
     assert_eq!(fleet.json(&["retention"])[0]["published"], 1);
     until("the audio is gone", async || fleet.show(&sid)["media"].is_null()).await;
     assert!(fleet.objects().iter().all(|object| object.starts_with("transcripts")), "{:?}", fleet.objects());
@@ -81,3 +76,10 @@ async fn transcript_with_the_longer_retention_stays_when_all_audio_goes() {
     assert_eq!(fleet.json(&["recordings", "transcript", &sid])[0]["text"], fleet.truth(&sid).text);
     assert!(fleet.refused(1, &["recordings", "audio", &sid]).await.contains("no archived audio"));
 }
+
+on_each_engine!(
+    recording_that_twilio_encrypted_is_archived_as_it_is_flagged_and_not_transcribed,
+    twilios_copy_goes_at_once_where_policy_says_so_and_ours_stays,
+    transcript_with_the_shorter_retention_goes_and_the_audio_stays,
+    transcript_with_the_longer_retention_stays_when_all_audio_goes,
+);

@@ -7,13 +7,13 @@ use std::process::Stdio;
 use chrono::TimeDelta;
 use simulator::{CallPlan, MediaPlan};
 
+use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, Running, ago, call};
 use crate::whole::sha256;
 
 const NOBODYS: &str = "RE00000000000000000000000000000000";
 
-async fn one_call() -> (Fleet, Running, String) {
-    let fleet = Fleet::new().await;
+async fn one_call(fleet: Fleet) -> (Fleet, Running, String) {
     let serving = fleet.serve(true).await;
     let sid = fleet.place(call(0)).await;
     fleet.settled(1, &["transcribed"]).await;
@@ -32,9 +32,7 @@ fn listed(fleet: &Fleet, filters: &[&str]) -> Vec<String> {
     rows.iter().map(|row| row["recording_sid"].as_str().unwrap().to_owned()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn list_is_newest_first_and_narrowed_by_its_filters() {
-    let fleet = Fleet::new().await;
+async fn list_is_newest_first_and_narrowed_by_its_filters(fleet: Fleet) {
     let _serving = fleet.serve(true).await;
     let mut placed = Vec::new();
     for (index, days) in [(0, 5), (1, 3), (2, 1)] {
@@ -57,7 +55,7 @@ async fn list_is_newest_first_and_narrowed_by_its_filters() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn list_as_text_is_a_table_with_a_line_for_each_recording() {
-    let (fleet, _serving, sid) = one_call().await;
+    let (fleet, _serving, sid) = one_call(Fleet::new().await).await;
     let table = stdout(&fleet, &["recordings", "list"]);
     let lines: Vec<&str> = table.lines().collect();
     let [headings, row] = lines.as_slice() else { panic!("{table}") };
@@ -65,9 +63,8 @@ async fn list_as_text_is_a_table_with_a_line_for_each_recording() {
     assert!(row.starts_with(&sid) && row.contains("transcribed"), "{table}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn transcript_is_printed_in_each_format() {
-    let (fleet, _serving, sid) = one_call().await;
+async fn transcript_is_printed_in_each_format(fleet: Fleet) {
+    let (fleet, _serving, sid) = one_call(fleet).await;
     let print = |format: &str| stdout(&fleet, &["recordings", "transcript", &sid, "--format", format]);
     let said = fleet.truth(&sid).text;
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -82,9 +79,8 @@ async fn transcript_is_printed_in_each_format() {
     assert!(vtt.starts_with("WEBVTT\n\n00:00:0") && vtt.contains(first), "{vtt}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn audio_is_written_to_a_file_of_ones_own_that_is_never_overwritten() {
-    let (fleet, _serving, sid) = one_call().await;
+async fn audio_is_written_to_a_file_of_ones_own_that_is_never_overwritten(fleet: Fleet) {
+    let (fleet, _serving, sid) = one_call(fleet).await;
     let file = fleet.path("call.wav");
     let arguments = ["recordings", "audio", &sid, "-o", file.to_str().unwrap()];
     assert_eq!(stdout(&fleet, &arguments), "");
@@ -97,7 +93,7 @@ async fn audio_is_written_to_a_file_of_ones_own_that_is_never_overwritten() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn audio_that_turns_out_broken_leaves_no_file() {
-    let (fleet, _serving, sid) = one_call().await;
+    let (fleet, _serving, sid) = one_call(Fleet::new().await).await;
     let object = fleet.path("vault").join(fleet.show(&sid)["media"]["object"].as_str().unwrap());
     let mut broken = fs::read(&object).unwrap();
     *broken.last_mut().unwrap() ^= 1;
@@ -110,7 +106,7 @@ async fn audio_that_turns_out_broken_leaves_no_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reader_that_has_enough_is_no_failure() {
-    let (fleet, _serving, sid) = one_call().await;
+    let (fleet, _serving, sid) = one_call(Fleet::new().await).await;
     let printing = [
         &["recordings", "audio", &sid][..],
         &["recordings", "transcript", &sid],
@@ -156,3 +152,9 @@ async fn argument_that_is_malformed_is_named_with_what_is_expected() {
         assert!(said.contains(named) && said.contains(expected), "{arguments:?}: {said}");
     }
 }
+
+on_each_engine!(
+    list_is_newest_first_and_narrowed_by_its_filters,
+    transcript_is_printed_in_each_format,
+    audio_is_written_to_a_file_of_ones_own_that_is_never_overwritten,
+);

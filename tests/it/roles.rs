@@ -2,14 +2,13 @@
 
 use simulator::Faults;
 
+use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, Running, call, until};
 use crate::whole::assert_whole;
 
 const CALLS: u64 = 12;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn ingest_and_a_worker_for_each_stage_share_queue_and_catalog() {
-    let fleet = Fleet::new().await;
+async fn ingest_and_a_worker_for_each_stage_share_queue_and_catalog(fleet: Fleet) {
     let _parts = ["archive", "transcribe"].map(|stage| fleet.start(&["worker", "--stages", stage]));
     let _ingest = fleet.start(&["ingest"]);
     fleet.ready().await;
@@ -30,9 +29,7 @@ async fn processes_that_start_at_once_over_nothing_share_one_key() {
     assert_eq!(parts.map(Running::stop), [Some(0); 4]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_workers_of_all_stages_do_nothing_twice() {
-    let fleet = Fleet::new().await;
+async fn two_workers_of_all_stages_do_nothing_twice(fleet: Fleet) {
     let _workers = [(); 2].map(|()| fleet.start(&["worker"]));
     let _ingest = fleet.start(&["ingest"]);
     fleet.ready().await;
@@ -46,9 +43,7 @@ async fn two_workers_of_all_stages_do_nothing_twice() {
     assert_eq!((counters.requests_to("media"), counters.requests_to("deepgram")), (CALLS, CALLS));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn worker_that_holds_only_recipients_archives_what_it_cannot_read() {
-    let mut fleet = Fleet::new().await;
+async fn worker_that_holds_only_recipients_archives_what_it_cannot_read(mut fleet: Fleet) {
     let identity = fleet.path("offline/identity.txt").display().to_string();
     let made = fleet.json(&["keys", "generate", "--output", &identity]).remove(0);
     fleet.set("ENCRYPTION_RECIPIENTS", made["recipient"].as_str().unwrap());
@@ -66,9 +61,7 @@ async fn worker_that_holds_only_recipients_archives_what_it_cannot_read() {
     assert_whole(&fleet);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sigterm_lets_work_under_way_finish() {
-    let fleet = Fleet::new().await;
+async fn sigterm_lets_work_under_way_finish(fleet: Fleet) {
     fleet.twilio.set_faults(Faults { transcriber_delay_ms: 1500, ..Faults::default() });
     let parts = [fleet.start(&["worker"]), fleet.start(&["ingest"])];
     fleet.ready().await;
@@ -81,9 +74,7 @@ async fn sigterm_lets_work_under_way_finish() {
     assert_whole(&fleet);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sigterm_hands_back_what_does_not_finish_in_time_and_charges_nothing() {
-    let mut fleet = Fleet::new().await;
+async fn sigterm_hands_back_what_does_not_finish_in_time_and_charges_nothing(mut fleet: Fleet) {
     fleet.set("WORKER_DRAIN_SECS", "0");
     fleet.twilio.set_faults(Faults { transcriber_delay_ms: 600_000, ..Faults::default() });
     let serving = fleet.serve(true).await;
@@ -107,3 +98,11 @@ async fn probe_tells_a_role_that_is_ready_from_one_that_does_not_answer() {
     fleet.ready().await;
     assert_eq!(fleet.run(&probe).status.code(), Some(0));
 }
+
+on_each_engine!(
+    ingest_and_a_worker_for_each_stage_share_queue_and_catalog,
+    two_workers_of_all_stages_do_nothing_twice,
+    worker_that_holds_only_recipients_archives_what_it_cannot_read,
+    sigterm_lets_work_under_way_finish,
+    sigterm_hands_back_what_does_not_finish_in_time_and_charges_nothing,
+);

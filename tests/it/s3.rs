@@ -6,51 +6,21 @@ use aws_lc_rs::digest;
 use chrono::{TimeDelta, Utc};
 use simulator::{CallPlan, CallbackPlan, MediaPlan};
 
+use crate::bucket::Bucket;
 use crate::fleet::{Fleet, until};
 
 const CALLS: usize = 12;
-
-/// A bucket of moto's.
-struct Bucket {
-    url: String,
-}
-
-impl Bucket {
-    async fn fresh() -> Bucket {
-        let server =
-            std::env::var("TEST_AWS_URL").expect("TEST_AWS_URL names no S3 server: run make test, which starts one");
-        let bucket = Bucket { url: format!("{server}/calls-{:016x}", rand::random::<u64>()) };
-        let versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-        for (url, body) in [(bucket.url.clone(), ""), (format!("{}?versioning", bucket.url), versioning)] {
-            let put = reqwest::Client::new().put(url).body(body).send().await.unwrap();
-            assert!(put.status().is_success(), "{}", put.status());
-        }
-        bucket
-    }
-
-    fn name(&self) -> &str {
-        self.url.rsplit('/').next().unwrap()
-    }
-
-    /// The key of every version and of every delete marker.
-    async fn keys(&self) -> Vec<String> {
-        let xml = reqwest::get(format!("{}?versions", self.url)).await.unwrap().text().await.unwrap();
-        let keys = xml.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned());
-        keys.collect()
-    }
-}
 
 async fn fleet(bucket: &Bucket) -> Fleet {
     let mut fleet = Fleet::new().await;
     let identity = fleet.folder.path().join("identity.txt").display().to_string();
     assert!(fleet.run(&["keys", "generate", "--output", &identity]).status.success());
-    let server = bucket.url.strip_suffix(&format!("/{}", bucket.name())).unwrap().to_owned();
     fleet.settings.retain(|(name, _)| *name != "RECORDINGS_BUCKET");
     fleet.settings.extend([
         ("RECORDINGS_BUCKET", format!("s3://{}/vault", bucket.name())),
         ("S3_SSE", "aws:kms".to_owned()),
         ("S3_SSE_KMS_KEY_ID", "alias/recordings".to_owned()),
-        ("AWS_ENDPOINT_URL", server),
+        ("AWS_ENDPOINT_URL", bucket.server().to_owned()),
         ("AWS_ACCESS_KEY_ID", "AKTEST".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "a secret of the tests".to_owned()),
         // Empty counts as unset; without it AWS_ENDPOINT_URL is what is used.

@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
+use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, call, until};
 
 /// A collector that keeps what it is sent.
@@ -36,10 +37,8 @@ fn attribute(span: &Span, name: &str) -> Option<String> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn callback_archive_and_transcription_of_a_call_are_one_trace() {
+async fn callback_archive_and_transcription_of_a_call_are_one_trace(mut fleet: Fleet) {
     let (endpoint, received) = collector().await;
-    let mut fleet = Fleet::new().await;
     fleet.set("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
     fleet.set("OTEL_BSP_SCHEDULE_DELAY", "100");
     // What is logged is one thing, what is traced another.
@@ -64,3 +63,5 @@ async fn callback_archive_and_transcription_of_a_call_are_one_trace() {
         assert_eq!(attribute(span, "call.sid"), placed.call_sid.as_ref().map(ToString::to_string), "{}", span.name);
     }
 }
+
+on_each_engine!(callback_archive_and_transcription_of_a_call_are_one_trace,);

@@ -82,7 +82,8 @@ async fn worker_takes_no_callbacks() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn worker_that_finds_the_default_port_taken_works_all_the_same() {
-    let fleet = Fleet::new().await;
+    let mut fleet = Fleet::new().await;
+    fleet.set("METRICS_ADDR", "");
     // By this test, or already by another.
     let _taken = TcpListener::bind("0.0.0.0:3001");
     let _working = fleet.start(&["worker"]);

@@ -155,6 +155,10 @@ impl Queue for Amqp {
         Ok(Depth { ready: ready[0], dead: ready[1], delayed: ready[2..].iter().sum(), in_flight })
     }
 
+    fn sees_all_in_flight(&self) -> bool {
+        false
+    }
+
     async fn dead_letters(&self, stage: Stage, max: usize) -> Result<Vec<DeadLetter>, QueueError> {
         let (lane, now_ms) = (Lane::dead(stage), self.options.clock.now_ms());
         let queue = self.topology.lane(lane);

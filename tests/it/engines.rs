@@ -1,0 +1,98 @@
+//! The engines that a fleet runs on. A test that holds on all of them is written once, over a fleet that it is given,
+//! and named in [`on_each_engine!`].
+
+use catalog::contract::server::Database;
+use rand::random;
+use serde_json::json;
+
+use crate::bucket::Bucket;
+use crate::fleet::{Fleet, variable};
+
+/// Makes a test for each set of engines of each `async fn(Fleet)`: `NAME::embedded`, `NAME::rabbitmq`, `NAME::sqs`.
+macro_rules! on_each_engine {
+    ($($test:ident),+ $(,)?) => {
+        $(mod $test {
+            use crate::fleet::Fleet;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn embedded() {
+                super::$test(Fleet::new().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn rabbitmq() {
+                super::$test(Fleet::on_rabbitmq().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqs() {
+                super::$test(Fleet::on_sqs().await).await;
+            }
+        })+
+    };
+}
+pub(crate) use on_each_engine;
+
+/// What a fleet has on servers that other tests use too.
+pub(crate) struct Servers {
+    /// Dropped with this.
+    _database: Database,
+    pub(crate) bucket: Bucket,
+    _vhost: Option<Vhost>,
+}
+
+impl Fleet {
+    /// RabbitMQ, PostgreSQL and S3.
+    pub(crate) async fn on_rabbitmq() -> Fleet {
+        let vhost = Vhost::fresh().await;
+        let url = format!("{}/{}", variable("TEST_AMQP_URL"), vhost.0);
+        Fleet::on(url, Some(vhost)).await
+    }
+
+    /// SQS, PostgreSQL and S3.
+    pub(crate) async fn on_sqs() -> Fleet {
+        Fleet::on(format!("sqs://calls-{:016x}?region=eu-west-1", random::<u64>()), None).await
+    }
+
+    async fn on(queue_url: String, vhost: Option<Vhost>) -> Fleet {
+        let mut fleet = Fleet::new().await;
+        let servers = Servers { _database: Database::migrated().await, bucket: Bucket::fresh().await, _vhost: vhost };
+        let identity = fleet.path("identity.txt").display().to_string();
+        assert!(fleet.run(&["keys", "generate", "--output", &identity]).status.success());
+        fleet.set("QUEUE_URL", queue_url);
+        fleet.set("DATABASE_URL", servers._database.url().as_str());
+        fleet.set("RECORDINGS_BUCKET", format!("s3://{}", servers.bucket.name()));
+        fleet.set("ENCRYPTION_IDENTITY_FILE", identity);
+        fleet.set("AWS_ENDPOINT_URL", servers.bucket.server());
+        fleet.set("AWS_ACCESS_KEY_ID", "AKTEST");
+        fleet.set("AWS_SECRET_ACCESS_KEY", "a secret of the tests");
+        fleet.set("AWS_EC2_METADATA_DISABLED", "true");
+        fleet.servers = Some(servers);
+        fleet.json(&["migrate", "--queues"]);
+        fleet
+    }
+}
+
+/// A virtual host of RabbitMQ's, which goes with all its queues when dropped.
+struct Vhost(String);
+
+impl Vhost {
+    async fn fresh() -> Vhost {
+        let vhost = Vhost(format!("calls-{:016x}", random::<u64>()));
+        vhost.ask(reqwest::Method::PUT, "vhosts").await;
+        vhost
+    }
+
+    async fn ask(&self, method: reqwest::Method, what: &str) {
+        let url = format!("{}/api/{what}/{}", variable("TEST_AMQP_API_URL"), self.0);
+        let answer = reqwest::Client::new().request(method, url).json(&json!({})).send().await.unwrap();
+        answer.error_for_status().unwrap();
+    }
+}
+
+impl Drop for Vhost {
+    fn drop(&mut self) {
+        let deleted = self.ask(reqwest::Method::DELETE, "vhosts");
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(deleted));
+    }
+}
