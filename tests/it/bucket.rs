@@ -40,18 +40,6 @@ impl Bucket {
         }
     }
 
-    /// How many uploads in parts were begun and neither completed nor aborted.
-    pub(crate) async fn unfinished(&self) -> usize {
-        self.ask("uploads").await.matches("<Upload>").count()
-    }
-
-    /// The object as it is stored.
-    pub(crate) async fn get(&self, key: &str) -> Vec<u8> {
-        // moto checks no signature, and refuses who sends none.
-        let get = reqwest::Client::new().get(format!("{}/{key}", self.url)).header("authorization", "AWS AKTEST:none");
-        get.send().await.unwrap().error_for_status().unwrap().bytes().await.unwrap().to_vec()
-    }
-
     async fn ask(&self, query: &str) -> String {
         let answer = reqwest::get(format!("{}?{query}", self.url)).await.unwrap();
         answer.error_for_status().unwrap().text().await.unwrap()

@@ -4,8 +4,8 @@
 use catalog::contract::server::Database;
 use rand::random;
 use serde_json::json;
+use vault::contract::s3_server::{self, ACCESS_KEY, SECRET_KEY};
 
-use crate::bucket::Bucket;
 use crate::fleet::{Fleet, variable};
 
 /// Makes a test for each set of engines of each `async fn(Fleet)`: `NAME::embedded`, `NAME::rabbitmq`, `NAME::sqs`.
@@ -37,7 +37,6 @@ pub(crate) use on_each_engine;
 pub(crate) struct Servers {
     /// Dropped with this.
     _database: Database,
-    pub(crate) bucket: Bucket,
     _vhost: Option<Vhost>,
 }
 
@@ -56,16 +55,19 @@ impl Fleet {
 
     async fn on(queue_url: String, vhost: Option<Vhost>) -> Fleet {
         let mut fleet = Fleet::new().await;
-        let servers = Servers { _database: Database::migrated().await, bucket: Bucket::fresh().await, _vhost: vhost };
+        fleet.vault = "s3/calls";
+        let servers = Servers { _database: Database::migrated().await, _vhost: vhost };
+        std::fs::create_dir_all(fleet.path(fleet.vault)).unwrap();
         let identity = fleet.path("identity.txt").display().to_string();
         assert!(fleet.run(&["keys", "generate", "--output", &identity]).status.success());
         fleet.set("QUEUE_URL", queue_url);
         fleet.set("DATABASE_URL", servers._database.url().as_str());
-        fleet.set("RECORDINGS_BUCKET", format!("s3://{}", servers.bucket.name()));
+        fleet.set("RECORDINGS_BUCKET", "s3://calls");
         fleet.set("ENCRYPTION_IDENTITY_FILE", identity);
-        fleet.set("AWS_ENDPOINT_URL", servers.bucket.server());
-        fleet.set("AWS_ACCESS_KEY_ID", "AKTEST");
-        fleet.set("AWS_SECRET_ACCESS_KEY", "a secret of the tests");
+        fleet.set("AWS_ENDPOINT_URL_SQS", variable("TEST_AWS_URL"));
+        fleet.set("AWS_ENDPOINT_URL_S3", s3_server::serve(&fleet.path("s3")).await);
+        fleet.set("AWS_ACCESS_KEY_ID", ACCESS_KEY);
+        fleet.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
         fleet.set("AWS_EC2_METADATA_DISABLED", "true");
         fleet.servers = Some(servers);
         fleet.json(&["migrate", "--queues"]);

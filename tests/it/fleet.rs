@@ -26,6 +26,8 @@ pub(crate) struct Fleet {
     pub(crate) settings: Vec<(&'static str, String)>,
     /// None on embedded engines.
     pub(crate) servers: Option<Servers>,
+    /// The folder with a file for each object, wherever its store keeps it.
+    pub(crate) vault: &'static str,
     pub(crate) port: u16,
     /// Where the workers started so far show their metrics.
     workers: Mutex<Vec<String>>,
@@ -100,7 +102,7 @@ impl Fleet {
             ("RECONCILE_STUCK_AFTER_SECS", "60".to_owned()),
             ("CALLVAULT_ACTOR", "auditor".to_owned()),
         ];
-        Fleet { folder, twilio, settings, servers: None, port, workers: Mutex::default() }
+        Fleet { folder, twilio, settings, servers: None, vault: "vault", port, workers: Mutex::default() }
     }
 
     /// A setting for every process from here on; an empty value unsets it.
@@ -172,6 +174,11 @@ impl Fleet {
             self.ready().await;
         }
         serving
+    }
+
+    /// Waits until the sweep that `serve` begins with is over: it would take what is past its date already.
+    pub(crate) async fn swept(&self) {
+        until("the first sweep is over", async || self.logged(&["retention sweep"])).await;
     }
 
     pub(crate) async fn ready(&self) {
@@ -273,16 +280,9 @@ impl Fleet {
         jobs
     }
 
-    /// The key of everything in the vault, in order; where versions are kept, of each one and of each delete marker.
+    /// Every file of the vault, by its key.
     pub(crate) fn objects(&self) -> Vec<PathBuf> {
-        let mut keys = match &self.servers {
-            None => files(&self.path("vault")),
-            Some(servers) => {
-                let keys = servers.bucket.keys();
-                let keys = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(keys));
-                keys.into_iter().map(PathBuf::from).collect()
-            }
-        };
+        let mut keys = files(&self.path(self.vault));
         keys.sort();
         keys
     }

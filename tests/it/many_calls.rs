@@ -50,11 +50,8 @@ async fn balanced(ports: [u16; 2]) -> (SocketAddr, &'static [AtomicUsize; 2]) {
 }
 
 /// What Debian's `age` makes of an object.
-async fn opened(fleet: &Fleet, object: &str) -> Vec<u8> {
-    let sealed = match &fleet.servers {
-        None => std::fs::read(fleet.path("vault").join(object)).unwrap(),
-        Some(servers) => servers.bucket.get(object).await,
-    };
+fn opened(fleet: &Fleet, object: &str) -> Vec<u8> {
+    let sealed = std::fs::read(fleet.path(fleet.vault).join(object)).unwrap();
     let mut age = Command::new("age");
     age.args(["--decrypt", "--identity"]).arg(fleet.path("identity.txt")).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut age = age.spawn().unwrap();
@@ -104,20 +101,15 @@ async fn five_hundred_calls_are_shared_by_two_ingests_and_two_workers(fleet: Fle
             continue;
         }
         let [media, transcript] = ["media", "transcript"].map(|kind| row[kind]["object"].as_str().unwrap().to_owned());
-        assert_eq!(Some(sha256(&opened(&fleet, &media).await)), truth.sha256, "{row}");
-        let said: Value = serde_json::from_slice(&opened(&fleet, &transcript).await).unwrap();
-        assert_eq!(
-            (&said["text"], &row["transcript"]["version"]),
-            (&Value::from(truth.text), &Value::from(1)),
-            "{row}"
-        );
+        assert_eq!(Some(sha256(&opened(&fleet, &media))), truth.sha256, "{row}");
+        let said: Value = serde_json::from_slice(&opened(&fleet, &transcript)).unwrap();
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(said["text"].as_str().unwrap()), words(&truth.text));
+        assert_eq!(row["transcript"]["version"], 1, "{row}");
         expected.extend([media, transcript].map(std::path::PathBuf::from));
     }
     expected.sort();
     assert_eq!(fleet.objects(), expected, "one object of each kind a recording, and nothing else");
-    if let Some(servers) = &fleet.servers {
-        assert_eq!(servers.bucket.unfinished().await, 0);
-    }
 }
 
 on_each_engine!(five_hundred_calls_are_shared_by_two_ingests_and_two_workers);

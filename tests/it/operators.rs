@@ -8,6 +8,7 @@ use crate::fleet::{Fleet, Running, ago, call, until};
 
 async fn one_call(fleet: &Fleet, days_ago: i64) -> (Running, String) {
     let serving = fleet.serve(true).await;
+    fleet.swept().await;
     let sid = fleet.place(CallPlan::nth(0, ago(TimeDelta::days(days_ago)))).await;
     fleet.settled(1, &["transcribed"]).await;
     (serving, sid)

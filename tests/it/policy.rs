@@ -13,6 +13,7 @@ async fn old_call(mut fleet: Fleet, settings: &[(&'static str, &str)]) -> (Fleet
         fleet.set(name, *value);
     }
     let serving = fleet.serve(true).await;
+    fleet.swept().await;
     let sid = fleet.place(CallPlan::nth(0, ago(TimeDelta::days(2)))).await;
     fleet.settled(1, &["transcribed"]).await;
     (fleet, serving, sid)

@@ -46,6 +46,7 @@ async fn recordings_live_in_a_bucket_and_leave_no_version_behind() {
     let bucket = Bucket::fresh().await;
     let fleet = fleet(&bucket).await;
     let serving = fleet.serve(true).await;
+    fleet.swept().await;
     #[expect(
         clippy::disallowed_methods,
         reason = "calls past their date, as seen by processes with the system's clock"

@@ -5,22 +5,17 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
-use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
+use vault::contract::s3_server::{ACCESS_KEY, SECRET_KEY, answer, service};
 
 use crate::fleet::Fleet;
 use crate::s3::checked;
-
-const SECRET_KEY: &str = "a secret of the tests";
 
 struct TlsListener {
     tcp: TcpListener,
@@ -57,9 +52,7 @@ fn make_certificate(folder: &Path) {
 /// s3s-fs with a bucket `calls` and a certificate for localhost; what each put said of its payload's hash.
 async fn serve(folder: &Path) -> (u16, Arc<Mutex<Vec<String>>>) {
     std::fs::create_dir(folder.join("calls")).unwrap();
-    let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder).unwrap());
-    service.set_auth(SimpleAuth::from_single("AKTEST", SECRET_KEY));
-    let service = service.build();
+    let service = service(folder);
     let certificate = CertificateDer::from_pem_file(folder.join("cert.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
@@ -72,12 +65,7 @@ async fn serve(folder: &Path) -> (u16, Arc<Mutex<Vec<String>>>) {
         if request.method() == axum::http::Method::PUT {
             noted.lock().unwrap().push(request.headers()["x-amz-content-sha256"].to_str().unwrap().to_owned());
         }
-        let service = service.clone();
-        async move {
-            let answered = service.call(request.map(s3s::Body::http_body_unsync)).await;
-            answered
-                .map_or_else(|error| Response::new(Body::from(format!("{error:?}"))), |answer| answer.map(Body::new))
-        }
+        answer(service.clone(), request)
     });
     tokio::spawn(async { axum::serve(listener, router).await });
     (port, hashes)
@@ -93,7 +81,7 @@ async fn store_behind_tls_is_trusted_by_its_authority_and_signs_no_payload() {
     fleet.settings.extend([
         ("RECORDINGS_BUCKET", "s3://calls/vault".to_owned()),
         ("AWS_ENDPOINT_URL", format!("https://localhost:{port}")),
-        ("AWS_ACCESS_KEY_ID", "AKTEST".to_owned()),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
     ]);

@@ -12,6 +12,7 @@ use crate::whole::assert_whole;
 async fn with_a_call(days: i64) -> (Fleet, Running, String) {
     let fleet = Fleet::new().await;
     let serving = fleet.serve(true).await;
+    fleet.swept().await;
     let sid = fleet.place(CallPlan::nth(0, ago(TimeDelta::days(days)))).await;
     fleet.settled(1, &["transcribed"]).await;
     (fleet, serving, sid)

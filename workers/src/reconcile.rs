@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catalog::{Catalog, Expects, Policy, Stuck, StuckWork, Sweep};
+use catalog::{Catalog, Expects, Policy, Stuck, StuckWork};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures::TryStreamExt;
 use queue::{Job, Queue};
@@ -113,7 +113,22 @@ impl Reconciler {
             }
             report.missing += 1;
             report.past_retention += u64::from(self.is_past_retention(&recording, now));
-            self.publish(Job::ArchiveV1 { recording, received_at: now }, report).await?;
+            self.take_in(recording, now, report).await?;
+        }
+        Ok(())
+    }
+
+    /// Queued first: of one that is known and not queued a later pass would think that it is under way. Once known, a
+    /// backlog is not queued once more by every pass.
+    async fn take_in(
+        &self,
+        recording: Recording,
+        now: DateTime<Utc>,
+        report: &mut ReconcileReport,
+    ) -> Result<(), Fault> {
+        self.publish(Job::ArchiveV1 { recording: recording.clone(), received_at: now }, report).await?;
+        if !self.is_dry_run {
+            self.catalog.hear(&recording, now).await?;
         }
         Ok(())
     }
@@ -130,8 +145,8 @@ impl Reconciler {
             let page = if self.is_dry_run {
                 self.catalog.stuck(self.expects, before, last.as_ref(), PAGE as u32).await?
             } else {
-                let sweep = Sweep { began_at: now, now: now + began.elapsed() };
-                self.catalog.take_stuck(self.expects, before, sweep, last.as_ref(), PAGE as u32).await?
+                let taken_at = now + began.elapsed();
+                self.catalog.take_stuck(self.expects, before, taken_at, last.as_ref(), PAGE as u32).await?
             };
             let Some(newest) = page.last() else { return Ok(()) };
             last = Some(newest.row.recording_sid.clone());

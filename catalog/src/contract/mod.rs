@@ -168,8 +168,8 @@ macro_rules! contract_tests {
                 due_recording_is_taken_again_by_a_later_sweep,
                 sweep_takes_what_is_due_and_not_held,
                 taking_changes_nothing_that_is_seen,
-                stuck_recording_taken_by_a_sweep_is_left_out_by_one_that_began_before,
-                stuck_recording_is_taken_again_by_a_later_sweep,
+                stuck_recording_taken_by_a_sweep_is_left_out_by_the_other,
+                stuck_recording_is_taken_again_only_when_nothing_moved_it_for_as_long_again,
                 two_sweeps_at_once_share_what_is_due,
                 two_sweeps_at_once_share_what_is_stuck,
             }

@@ -23,8 +23,10 @@ async fn due(catalog: &Catalog, sweep: Sweep, after: Option<&RecordingSid>, limi
     taken.into_iter().map(|(_, sid)| sid).collect()
 }
 
+/// What nothing moved for a day.
 async fn stuck(catalog: &Catalog, sweep: Sweep, after: Option<&RecordingSid>, limit: u32) -> Vec<RecordingSid> {
-    let taken = catalog.take_stuck(EVERYTHING, day(29), sweep, after, limit).await.unwrap();
+    let before = sweep.now - TimeDelta::days(1);
+    let taken = catalog.take_stuck(EVERYTHING, before, sweep.now, after, limit).await.unwrap();
     taken.into_iter().map(|stuck| stuck.row.recording_sid).collect()
 }
 
@@ -82,7 +84,7 @@ pub async fn taking_changes_nothing_that_is_seen(fixture: &Fixture) {
     assert_eq!(fixture.catalog.stuck(EVERYTHING, day(29), None, 9).await.unwrap().len(), 1);
 }
 
-pub async fn stuck_recording_taken_by_a_sweep_is_left_out_by_one_that_began_before(fixture: &Fixture) {
+pub async fn stuck_recording_taken_by_a_sweep_is_left_out_by_the_other(fixture: &Fixture) {
     for number in 1..=3 {
         fixture.received(number).await;
     }
@@ -91,12 +93,12 @@ pub async fn stuck_recording_taken_by_a_sweep_is_left_out_by_one_that_began_befo
     assert_eq!(due(&fixture.other, sweep(2), None, 9).await.len(), 3, "other sweeps are other sweeps' business");
 }
 
-pub async fn stuck_recording_is_taken_again_by_a_later_sweep(fixture: &Fixture) {
+pub async fn stuck_recording_is_taken_again_only_when_nothing_moved_it_for_as_long_again(fixture: &Fixture) {
     fixture.received(1).await;
-    for secs in [0, 1] {
-        let later = began(day(30) + TimeDelta::seconds(secs));
-        assert_eq!(stuck(&fixture.catalog, later, None, 9).await, [sid(1)]);
-    }
+    assert_eq!(stuck(&fixture.catalog, began(day(30)), None, 9).await, [sid(1)]);
+    assert!(stuck(&fixture.catalog, began(day(31)), None, 9).await.is_empty());
+    let later = began(day(31) + TimeDelta::milliseconds(1));
+    assert_eq!(stuck(&fixture.catalog, later, None, 9).await, [sid(1)]);
 }
 
 pub async fn two_sweeps_at_once_share_what_is_due(fixture: &Fixture) {

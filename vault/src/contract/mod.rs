@@ -14,6 +14,7 @@ mod place;
 pub mod deleting;
 pub mod listing;
 pub mod reading;
+pub mod s3_server;
 pub mod sealing;
 pub mod sweeping;
 pub mod writing;

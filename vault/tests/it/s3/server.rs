@@ -1,30 +1,21 @@
 //! s3s-fs in this process, behind a tap.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use s3s::auth::SimpleAuth;
-use s3s::dto::*;
-use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3, S3Request, S3Response, S3Result};
-use s3s_fs::FileSystem;
 use tokio::net::TcpListener;
 use vault::contract::Place;
+pub(crate) use vault::contract::s3_server::{ACCESS_KEY, SECRET_KEY};
+use vault::contract::s3_server::{answer, service};
 use vault::{ByteStream, ObjectKey, ObjectStore, S3Options, S3Server, open_store};
 
 use super::tap::Tap;
 
-pub(crate) const ACCESS_KEY: &str = "AKTEST";
-pub(crate) const SECRET_KEY: &str = "a secret of the tests";
 pub(crate) const BUCKET: &str = "calls";
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -48,20 +39,6 @@ pub(crate) async fn fresh() -> Server {
     });
     tokio::spawn(async { axum::serve(listener, router).await });
     Server { folder, url, tap }
-}
-
-fn service(folder: &Path) -> S3Service {
-    let files = FileSystem::new(folder).unwrap();
-    let mut service = S3ServiceBuilder::new(WithUploads { files, uploads: Mutex::default() });
-    service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-    service.build()
-}
-
-async fn answer(service: S3Service, request: Request) -> Response {
-    match service.call(request.map(s3s::Body::http_body_unsync)).await {
-        Ok(response) => response.map(Body::new),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:?}")).into_response(),
-    }
 }
 
 impl Server {
@@ -152,97 +129,5 @@ impl Place for Server {
     async fn unfinished(&self) -> usize {
         let names = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         names.filter(|name| name.to_str().is_some_and(|name| name.starts_with(".upload-"))).count()
-    }
-}
-
-/// s3s-fs, and the list of uploads under way that it does not keep.
-struct WithUploads {
-    files: FileSystem,
-    uploads: Mutex<Vec<(MultipartUpload, String)>>,
-}
-
-impl WithUploads {
-    fn forget(&self, id: &str) {
-        self.uploads.lock().unwrap().retain(|(upload, _)| upload.upload_id.as_deref() != Some(id));
-    }
-}
-
-type Answer<T> = S3Result<S3Response<T>>;
-
-#[async_trait]
-impl S3 for WithUploads {
-    async fn create_multipart_upload(
-        &self,
-        req: S3Request<CreateMultipartUploadInput>,
-    ) -> Answer<CreateMultipartUploadOutput> {
-        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
-        let begun = self.files.create_multipart_upload(req).await?;
-        #[expect(clippy::disallowed_methods, reason = "a server has the system's clock")]
-        let now = SystemTime::now();
-        let upload = MultipartUpload {
-            key: Some(key),
-            upload_id: begun.output.upload_id.clone(),
-            initiated: Some(now.into()),
-            ..MultipartUpload::default()
-        };
-        self.uploads.lock().unwrap().push((upload, bucket));
-        Ok(begun)
-    }
-
-    async fn list_multipart_uploads(
-        &self,
-        req: S3Request<ListMultipartUploadsInput>,
-    ) -> Answer<ListMultipartUploadsOutput> {
-        let prefix = req.input.prefix.unwrap_or_default();
-        let uploads = self.uploads.lock().unwrap().clone().into_iter();
-        let uploads = uploads.filter(|(upload, bucket)| {
-            *bucket == req.input.bucket && upload.key.as_ref().is_some_and(|key| key.starts_with(&prefix))
-        });
-        let uploads = Some(uploads.map(|(upload, _)| upload).collect());
-        Ok(S3Response::new(ListMultipartUploadsOutput { uploads, ..ListMultipartUploadsOutput::default() }))
-    }
-
-    async fn complete_multipart_upload(
-        &self,
-        req: S3Request<CompleteMultipartUploadInput>,
-    ) -> Answer<CompleteMultipartUploadOutput> {
-        self.forget(&req.input.upload_id);
-        self.files.complete_multipart_upload(req).await
-    }
-
-    async fn abort_multipart_upload(
-        &self,
-        req: S3Request<AbortMultipartUploadInput>,
-    ) -> Answer<AbortMultipartUploadOutput> {
-        self.forget(&req.input.upload_id);
-        self.files.abort_multipart_upload(req).await
-    }
-
-    async fn upload_part(&self, req: S3Request<UploadPartInput>) -> Answer<UploadPartOutput> {
-        self.files.upload_part(req).await
-    }
-
-    async fn put_object(&self, req: S3Request<PutObjectInput>) -> Answer<PutObjectOutput> {
-        self.files.put_object(req).await
-    }
-
-    async fn get_object(&self, req: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
-        self.files.get_object(req).await
-    }
-
-    async fn head_object(&self, req: S3Request<HeadObjectInput>) -> Answer<HeadObjectOutput> {
-        self.files.head_object(req).await
-    }
-
-    async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> Answer<HeadBucketOutput> {
-        self.files.head_bucket(req).await
-    }
-
-    async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> Answer<DeleteObjectOutput> {
-        self.files.delete_object(req).await
-    }
-
-    async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> Answer<ListObjectsV2Output> {
-        self.files.list_objects_v2(req).await
     }
 }
