@@ -126,6 +126,11 @@ impl Config {
         self.public_base_url.as_ref().ok_or_else(|| SettingsError::required("public_base_url"))
     }
 
+    /// Whether somebody of the fleet transcribes.
+    pub(crate) fn transcribes(&self) -> bool {
+        !matches!(self.transcription.provider, Provider::None)
+    }
+
     /// Whether objects can be opened here: with the key that is set, or with the one beside a vault in a folder.
     pub(crate) fn has_identity(&self) -> bool {
         let keeps_own = self.encryption_recipients.is_none() && self.recordings_bucket.starts_with("file:");

@@ -46,7 +46,7 @@ pub(crate) fn service(
 ) -> anyhow::Result<impl Future<Output = std::io::Result<()>> + use<>> {
     let ingest = ingest::IngestConfig {
         public_base_url: config.public_base_url()?.clone(),
-        signing_keys: wiring::signing_keys(config.twilio()?),
+        signing_keys: wiring::signing_keys(config.twilio()?)?,
         publish_timeout: PUBLISH_TIMEOUT,
     };
     let page = telemetry::page(metrics);

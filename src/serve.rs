@@ -30,7 +30,7 @@ pub(crate) async fn serve(config: &Config, listener: TcpListener, shutdown: Canc
     let metrics = telemetry::start_metrics()?;
     let queue = wiring::queue(config).await?;
     let catalog = wiring::catalog(config).await?;
-    let dispatcher = dispatcher(config, &queue, &catalog).await?;
+    let dispatcher = dispatcher(config, &queue, &catalog, &Stage::ALL).await?;
     let ingest = ingest_role::service(config, &queue, &metrics, listener, shutdown.clone())?;
     tracing::info!(
         public_url = masked(config.public_base_url()?.as_str()),
@@ -54,12 +54,13 @@ pub(crate) async fn dispatcher(
     config: &Config,
     queue: &Arc<dyn Queue>,
     catalog: &Catalog,
+    stages: &[Stage],
 ) -> anyhow::Result<Dispatcher> {
     Ok(Dispatcher {
         queue: Arc::clone(queue),
         catalog: catalog.clone(),
         clock: Clock::System,
-        stages: wiring::stages(config, queue, catalog).await?,
+        stages: wiring::stages(config, queue, catalog, stages).await?,
         concurrency: config.worker_concurrency,
         drain: config.worker_drain,
     })

@@ -63,6 +63,8 @@ pub(crate) struct Documented {
     pub(crate) documentation: Vec<&'static str>,
     pub(crate) default: Option<String>,
     pub(crate) is_secret: bool,
+    /// `NAME_FILE` may name a file that holds the value: of secrets, and of URLs that can have a password in them.
+    pub(crate) may_be_in_file: bool,
 }
 
 /// Every setting of the page, in its order.
@@ -77,9 +79,12 @@ pub(crate) fn documented() -> Vec<Documented> {
             documentation.push(text);
         } else if let Some((key, value)) = key_line(line) {
             // A second key under the same comment (edge and region) shares it.
-            let is_secret = documentation.last().is_some_and(|text: &&str| text.ends_with("Secret."));
+            let ends_with = |mark: &str| documentation.last().is_some_and(|text: &&str| text.ends_with(mark));
+            let is_secret = ends_with("Secret.");
+            let may_be_in_file = is_secret || ends_with("May hold a password.");
             let default = (!line.starts_with('#')).then(|| value.trim_matches('"').to_owned());
-            settings.push(Documented { section, key, documentation: documentation.clone(), default, is_secret });
+            let documentation = documentation.clone();
+            settings.push(Documented { section, key, documentation, default, is_secret, may_be_in_file });
         } else {
             documentation.clear();
         }
@@ -97,7 +102,7 @@ fn find<'a>(known: &'a [Documented], key: &str) -> Option<&'a Documented> {
     let exact = known.iter().find(|setting| setting.key == key);
     let from_file = || {
         let key = key.strip_suffix("_file")?;
-        known.iter().find(|setting| setting.is_secret && setting.key == key)
+        known.iter().find(|setting| setting.may_be_in_file && setting.key == key)
     };
     exact.or_else(from_file)
 }

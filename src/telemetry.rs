@@ -95,7 +95,15 @@ pub(crate) async fn watch(
 ) {
     loop {
         metrics.run_upkeep();
-        if let Err(error) = refresh(queue.as_ref(), catalog.as_ref()).await {
+        // Each by itself: while the queue is away purges stall, which the other has to show.
+        let overdue = async {
+            match &catalog {
+                Some(watched) => refresh_overdue(watched).await,
+                None => Ok(()),
+            }
+        };
+        let (queue, overdue) = tokio::join!(refresh_queue(queue.as_ref()), overdue);
+        for error in [queue.err(), overdue.err()].into_iter().flatten() {
             tracing::warn!(error = %format!("{error:#}"), "gauges not refreshed");
         }
         if tokio::time::timeout(GAUGES_EVERY, shutdown.cancelled()).await.is_ok() {
@@ -104,18 +112,20 @@ pub(crate) async fn watch(
     }
 }
 
-async fn refresh(queue: &dyn Queue, catalog: Option<&(Catalog, Policy, Duration)>) -> anyhow::Result<()> {
+async fn refresh_queue(queue: &dyn Queue) -> anyhow::Result<()> {
     for stage in Stage::ALL {
         let depth = queue.depth(stage).await?;
         let waiting = depth.ready + depth.delayed + depth.in_flight;
         metrics::gauge!("callvault_queue_depth", "stage" => stage.as_str()).set(waiting as f64);
         metrics::gauge!("callvault_dead_letters", "stage" => stage.as_str()).set(depth.dead as f64);
     }
-    if let Some((catalog, policy, sweep_every)) = catalog {
-        // Between two sweeps something is always just past its date: overdue is what two sweeps have not removed.
-        let overdue = catalog.overdue(policy, Clock::System.now() - *sweep_every * 2).await?;
-        metrics::gauge!("callvault_retention_overdue").set(overdue as f64);
-    }
+    Ok(())
+}
+
+/// Between two sweeps something is always just past its date: overdue is what two sweeps have not removed.
+async fn refresh_overdue((catalog, policy, sweep_every): &(Catalog, Policy, Duration)) -> anyhow::Result<()> {
+    let overdue = catalog.overdue(policy, Clock::System.now() - *sweep_every * 2).await?;
+    metrics::gauge!("callvault_retention_overdue").set(overdue as f64);
     Ok(())
 }
 

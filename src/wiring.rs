@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use catalog::{Catalog, CatalogError, CatalogOptions};
 use futures::StreamExt;
-use queue::{Clock, Queue, QueueError};
+use queue::{Clock, Queue, QueueError, Stage};
 use transcriber::{
     Command, CommandConfig, Deepgram, DeepgramConfig, OpenAi, OpenAiConfig, TranscribeOptions, Transcriber,
     TranscriberError,
@@ -124,9 +124,10 @@ pub(crate) fn own_key_path(config: &Config) -> Option<PathBuf> {
 }
 
 pub(crate) fn twilio(twilio: &Twilio) -> anyhow::Result<twilio::Client> {
-    let main = match &twilio.api_key {
-        Some((sid, secret)) => twilio::Credentials { user: sid.clone(), secret: secret.clone() },
-        None => twilio::Credentials { user: twilio.account_sid.to_string(), secret: twilio.auth_token.clone() },
+    let main = match (&twilio.api_key, &twilio.auth_token) {
+        (Some((sid, secret)), _) => twilio::Credentials { user: sid.clone(), secret: secret.clone() },
+        (None, Some(token)) => twilio::Credentials { user: twilio.account_sid.to_string(), secret: token.clone() },
+        (None, None) => return Err(SettingsError::required("twilio_auth_token").into()),
     };
     let mut account_credentials = std::collections::HashMap::new();
     for (sid, token) in twilio.subaccounts.iter().filter(|_| twilio.api_key.is_none()) {
@@ -149,9 +150,11 @@ pub(crate) fn twilio(twilio: &Twilio) -> anyhow::Result<twilio::Client> {
     })))
 }
 
-pub(crate) fn signing_keys(twilio: &Twilio) -> twilio::SigningKeys {
+/// Fails where the account's token is not set: a REST API key checks no signature.
+pub(crate) fn signing_keys(twilio: &Twilio) -> Result<twilio::SigningKeys, SettingsError> {
     let mut keys = twilio::SigningKeys::new();
-    keys.add_auth_token(twilio.account_sid.clone(), twilio.auth_token.clone());
+    let token = twilio.auth_token.clone().ok_or_else(|| SettingsError::required("twilio_auth_token"))?;
+    keys.add_auth_token(twilio.account_sid.clone(), token);
     if let Some(secondary) = &twilio.auth_token_secondary {
         keys.add_auth_token(twilio.account_sid.clone(), secondary.clone());
     }
@@ -161,7 +164,7 @@ pub(crate) fn signing_keys(twilio: &Twilio) -> twilio::SigningKeys {
     for (id, secret) in &twilio.shared_keys {
         keys.add_shared_key(id.clone(), secret.clone());
     }
-    keys
+    Ok(keys)
 }
 
 /// Every account recordings are taken from, each once.
@@ -180,8 +183,13 @@ pub(crate) fn transcriber(config: &Config) -> anyhow::Result<Option<Arc<dyn Tran
     Ok(match config.transcription.provider.clone() {
         Provider::None => None,
         Provider::Deepgram { api_key, api_url } => {
+            let api_key = api_key.ok_or_else(|| SettingsError::required("deepgram_api_key"))?;
             let made = Deepgram::new(DeepgramConfig { api_url, api_key, timeout });
             Some(Arc::new(made.map_err(misconfigured("deepgram_api_key"))?))
+        }
+        // Other servers may do without a key.
+        Provider::OpenAi { api_key: None, base_url } if base_url.host_str() == Some("api.openai.com") => {
+            return Err(SettingsError::required("openai_api_key").into());
         }
         Provider::OpenAi { api_key, base_url } => {
             let made = OpenAi::new(OpenAiConfig { base_url, api_key, timeout });
@@ -207,12 +215,18 @@ fn delivery_target(config: &Config) -> anyhow::Result<Option<DeliveryTarget>> {
 }
 
 /// Everything the stages of a worker need, from one configuration.
-pub(crate) async fn stages(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog) -> anyhow::Result<Stages> {
+/// A stage that is not `wanted` asks for no settings.
+pub(crate) async fn stages(
+    config: &Config,
+    queue: &Arc<dyn Queue>,
+    catalog: &Catalog,
+    wanted: &[Stage],
+) -> anyhow::Result<Stages> {
     let vault = vault_over(config, store::ready(config, catalog).await?).await?;
     let clock = Clock::System;
     let twilio = twilio(config.twilio()?)?;
-    let transcriber = transcriber(config)?;
-    let target = delivery_target(config)?;
+    let transcriber = if wanted.contains(&Stage::Transcribe) { transcriber(config)? } else { None };
+    let target = if wanted.contains(&Stage::Deliver) { delivery_target(config)? } else { None };
     let budget = MemoryBudget::new(config.worker_memory_mb - store_memory_mb(config));
     Ok(Stages {
         archive: Archive {
@@ -223,7 +237,7 @@ pub(crate) async fn stages(config: &Config, queue: &Arc<dyn Queue>, catalog: &Ca
             clock: clock.clone(),
             format: config.recordings_format,
             budget: budget.clone(),
-            transcribes: transcriber.is_some(),
+            transcribes: config.transcribes(),
             purges_at_once: config.policy.twilio_delete_after_days == Some(0),
         },
         purge: Purge {
@@ -253,7 +267,7 @@ pub(crate) async fn stages(config: &Config, queue: &Arc<dyn Queue>, catalog: &Ca
             },
             clock,
             budget,
-            delivers: target.is_some(),
+            delivers: config.delivery.is_some(),
         }),
     })
 }
@@ -271,10 +285,7 @@ pub(crate) fn reconciler(
         twilio: twilio(account)?,
         accounts: accounts(account),
         policy: config.policy,
-        expects: catalog::Expects {
-            transcribe: !matches!(config.transcription.provider, Provider::None),
-            deliver: config.delivery.is_some(),
-        },
+        expects: catalog::Expects { transcribe: config.transcribes(), deliver: config.delivery.is_some() },
         stuck_after: config.schedules.reconcile_stuck_after,
         is_dry_run,
     })

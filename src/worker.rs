@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use catalog::Catalog;
 use ingest::{Limits, MetricsPage, Probes};
-use queue::Queue;
+use queue::{Queue, Stage};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -23,10 +23,13 @@ pub(crate) async fn run(config: &Config, options: &WorkerOptions) -> anyhow::Res
     let metrics = telemetry::start_metrics()?;
     let queue = wiring::queue(config).await?;
     let catalog = wiring::catalog(config).await?;
-    let dispatcher = dispatcher(config, &queue, &catalog).await?;
     let mut stages = options.stages.clone();
     stages.sort_unstable();
     stages.dedup();
+    let dispatcher = dispatcher(config, &queue, &catalog, &stages).await?;
+    if stages.contains(&Stage::Transcribe) && !config.transcribes() {
+        tracing::info!("TRANSCRIPTION_PROVIDER is none: what waits for transcription is left to others");
+    }
     tracing::info!(stages = ?stages, queue = masked(&config.queue_url), "working");
     // Also asked while work under way is drained.
     let ended = CancellationToken::new();

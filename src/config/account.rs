@@ -14,7 +14,8 @@ use crate::settings::{Origin, SettingsError, Values};
 #[derive(Clone)]
 pub(crate) struct Twilio {
     pub(crate) account_sid: AccountSid,
-    pub(crate) auth_token: SecretString,
+    /// `None` only where there is an API key: it calls the REST API, and checks no signature.
+    pub(crate) auth_token: Option<SecretString>,
     pub(crate) auth_token_secondary: Option<SecretString>,
     pub(crate) api_key: Option<(String, SecretString)>,
     /// Subaccounts with their own tokens, one or more each.
@@ -26,7 +27,7 @@ pub(crate) struct Twilio {
     pub(crate) timeout: Duration,
 }
 
-/// `None` where the account or its token is not set. What is wrong is not shown: SIDs and secrets are easily swapped.
+/// `None` where the account is not set, or nothing that its REST API takes. What is wrong is not shown: SIDs and secrets are easily swapped.
 pub(super) fn read(values: &Values) -> Result<Option<Twilio>> {
     let account_sid = match values.text("twilio_account_sid").map(str::parse) {
         Some(Err(_)) => return Err(SettingsError::new("twilio_account_sid", "expected AC and 32 hex digits")),
@@ -40,9 +41,8 @@ pub(super) fn read(values: &Values) -> Result<Option<Twilio>> {
     let requests_per_second = values.number("twilio_requests_per_second", 1, 100_000)?;
     let timeout = seconds(values, "twilio_timeout_secs", 1, 600)?;
     let api_url = api_url(values)?;
-    let (Some(account_sid), Some(auth_token)) = (account_sid, values.secret("twilio_auth_token")) else {
-        return Ok(None);
-    };
+    let auth_token = values.secret("twilio_auth_token");
+    let Some(account_sid) = account_sid.filter(|_| auth_token.is_some() || api_key.is_some()) else { return Ok(None) };
     Ok(Some(Twilio {
         account_sid,
         auth_token,

@@ -21,9 +21,18 @@ pub(crate) struct Transcription {
 #[derive(Clone)]
 pub(crate) enum Provider {
     None,
-    Deepgram { api_key: SecretString, api_url: Url },
-    OpenAi { api_key: Option<SecretString>, base_url: Url },
-    Command { command: String },
+    /// The key is asked for where something transcribes.
+    Deepgram {
+        api_key: Option<SecretString>,
+        api_url: Url,
+    },
+    OpenAi {
+        api_key: Option<SecretString>,
+        base_url: Url,
+    },
+    Command {
+        command: String,
+    },
 }
 
 pub(super) fn read(values: &Values) -> Result<Transcription> {
@@ -34,11 +43,7 @@ pub(super) fn read(values: &Values) -> Result<Transcription> {
     let timeout = seconds(values, "transcription_timeout_secs", 1, 1200)?;
     let provider = match values.text("transcription_provider").unwrap_or("none") {
         "none" => Provider::None,
-        "deepgram" => Provider::Deepgram { api_key: key(values, "deepgram_api_key")?, api_url: deepgram_url },
-        // Other servers may do without a key.
-        "openai" if openai_url.host_str() == Some("api.openai.com") => {
-            Provider::OpenAi { api_key: Some(key(values, "openai_api_key")?), base_url: openai_url }
-        }
+        "deepgram" => Provider::Deepgram { api_key: values.secret("deepgram_api_key"), api_url: deepgram_url },
         "openai" => Provider::OpenAi { api_key: values.secret("openai_api_key"), base_url: openai_url },
         "command" => Provider::Command { command: command(values, timeout)? },
         other => {
@@ -52,10 +57,6 @@ pub(super) fn read(values: &Values) -> Result<Transcription> {
         language: values.text("transcription_language").map(str::to_owned),
         timeout,
     })
-}
-
-fn key(values: &Values, key: &str) -> Result<SecretString> {
-    values.secret(key).ok_or_else(|| SettingsError::required(key))
 }
 
 fn command(values: &Values, timeout: Duration) -> Result<String> {

@@ -71,7 +71,9 @@ pub(crate) fn suspicious(environment: &Environment) -> Vec<(String, &'static str
         let key = name.to_lowercase();
         let nearest = nearest(&known, key.strip_prefix("callvault_").unwrap_or(&key));
         let is_slip = name.len() >= SLIP_LENGTH_LEAST && strsim::damerau_levenshtein(nearest, &key) <= SLIPS_MOST;
-        let looks_like_ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || is_slip;
+        let of_file = key.strip_suffix("_file");
+        let is_file_of_none = of_file.is_some_and(|key| known.iter().any(|setting| setting.key == key));
+        let looks_like_ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || is_slip || is_file_of_none;
         let is_setting = find(&known, &key).is_some() && *name == key.to_uppercase();
         let is_known = is_setting || OTHERS.contains(&name.as_str());
         if looks_like_ours && !is_known && !is_of_a_service(name) {

@@ -217,6 +217,14 @@ fn secret_file_can_be_named_by_the_settings_file_and_loses_against_the_environme
 }
 
 #[test]
+fn url_that_may_hold_a_password_can_be_read_from_a_file() {
+    let fixture = Fixture::new();
+    let path = fixture.file("queue", "amqp://calls:hunter2@rabbit/\n");
+    let values = loaded(None, &[("QUEUE_URL_FILE", path.to_str().unwrap())]);
+    assert_eq!(values.text("queue_url"), Some("amqp://calls:hunter2@rabbit/"));
+}
+
+#[test]
 fn unreadable_or_empty_secret_file_is_an_error_of_its_variable() {
     let fixture = Fixture::new();
     let (empty, folder) = (fixture.file("empty", "\n"), fixture.folder.path().to_owned());

@@ -63,7 +63,7 @@ impl Values {
         let value = |key: &str| layer.get(key).filter(|value| !value.trim().is_empty());
         for setting in known {
             let key = setting.key;
-            let named = value(&format!("{key}_file")).filter(|_| setting.is_secret);
+            let named = value(&format!("{key}_file")).filter(|_| setting.may_be_in_file);
             match (value(key), named) {
                 (None, None) => {}
                 (Some(value), None) => self.set(key, value, origin),

@@ -21,6 +21,42 @@ async fn ingest_and_a_worker_for_each_stage_share_queue_and_catalog(fleet: Fleet
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn role_asks_for_what_it_needs_and_for_no_more() {
+    let mut fleet = Fleet::new().await;
+    let key = "SKcccccccccccccccccccccccccccccccc";
+    fleet.twilio.add_api_key(key, "a secret".into());
+    for (name, value) in [
+        ("TWILIO_API_KEY_SID", key),
+        ("TWILIO_API_KEY_SECRET", "a secret"),
+        ("TWILIO_AUTH_TOKEN", ""),
+        ("DEEPGRAM_API_KEY", ""),
+    ] {
+        fleet.set(name, value);
+    }
+    assert!(fleet.refused(2, &["ingest"]).await.starts_with("callvault: TWILIO_AUTH_TOKEN: is required"));
+    assert!(fleet.refused(2, &["worker"]).await.starts_with("callvault: DEEPGRAM_API_KEY: is required"));
+    let _worker = fleet.start(&["worker", "--stages", "archive,purge"]);
+    fleet.twilio.add_recording(call(0));
+    assert_eq!(fleet.json(&["reconcile"])[0]["published"], 1);
+    fleet.settled(1, &["archived"]).await;
+    until("it waits for a transcriber", async || fleet.queued("ready") == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stage_that_is_not_configured_here_is_left_to_a_worker_where_it_is() {
+    let mut fleet = Fleet::new().await;
+    let _archiving = fleet.start(&["worker", "--stages", "archive"]);
+    fleet.set("TRANSCRIPTION_PROVIDER", "none");
+    let _without = fleet.start(&["worker", "--stages", "transcribe"]);
+    fleet.twilio.add_recording(call(0));
+    fleet.json(&["reconcile"]);
+    until("it waits for a transcriber", async || fleet.queued("ready") == 1).await;
+    fleet.set("TRANSCRIPTION_PROVIDER", "deepgram");
+    let _with = fleet.start(&["worker", "--stages", "transcribe"]);
+    fleet.settled(1, &["transcribed"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn processes_that_start_at_once_over_nothing_share_one_key() {
     let fleet = Fleet::new().await;
     let parts = [(); 4].map(|()| fleet.start(&["worker"]));

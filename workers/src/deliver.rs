@@ -87,6 +87,9 @@ impl DeliveryTarget {
         Err(match status {
             StatusCode::GONE => Fault::Rejected(why),
             StatusCode::TOO_MANY_REQUESTS => Fault::Throttled { after: retry_after(&response), why },
+            StatusCode::SERVICE_UNAVAILABLE if retry_after(&response).is_some() => {
+                Fault::Throttled { after: retry_after(&response), why }
+            }
             _ => Fault::Transient(why),
         })
     }

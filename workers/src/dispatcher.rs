@@ -22,6 +22,8 @@ const RECEIVE_WAIT: Duration = Duration::from_secs(1);
 /// Longest time for one delivery: below the 30 minutes after which RabbitMQ closes a channel over an unacked message
 /// (its `consumer_timeout`).
 const STAGE_TIME_LIMIT: Duration = Duration::from_secs(25 * 60);
+/// What is cancelled lets go of its claim within this, or is left to run out.
+const LET_GO: Duration = Duration::from_secs(5);
 const ERROR_PAUSE_FIRST: Duration = Duration::from_millis(200);
 const ERROR_PAUSE_MOST: Duration = Duration::from_secs(10);
 
@@ -39,17 +41,25 @@ pub struct Stages {
 }
 
 impl Stages {
+    fn has(&self, stage: Stage) -> bool {
+        match stage {
+            Stage::Transcribe => self.transcribe.is_some(),
+            Stage::Deliver => self.deliver.is_some(),
+            Stage::Archive | Stage::Purge => true,
+        }
+    }
+
     /// `stop` is cancelled when the worker must let go at once.
     async fn handle(&self, job: &Job, stop: &CancellationToken) -> Handled {
         match job {
             Job::ArchiveV1 { recording, received_at } => self.archive.handle(recording, *received_at, stop).await,
             Job::TranscribeV1 { recording_sid, version, .. } => match &self.transcribe {
                 Some(transcribe) => transcribe.handle(recording_sid, *version, stop).await,
-                None => Err(Fault::Rejected("TRANSCRIPTION_PROVIDER is none here: set it and redrive".to_owned())),
+                None => Err(Fault::Unauthorized("TRANSCRIPTION_PROVIDER is none here".to_owned())),
             },
             Job::DeliverV1 { recording_sid, version, .. } => match &self.deliver {
                 Some(deliver) => deliver.handle(recording_sid, *version, stop).await,
-                None => Err(Fault::Rejected("DELIVERY_WEBHOOK_URL is not set here: set it and redrive".to_owned())),
+                None => Err(Fault::Unauthorized("DELIVERY_WEBHOOK_URL is not set here".to_owned())),
             },
             Job::PurgeV1 { recording_sid, .. } => self.purge.handle(recording_sid, stop).await,
         }
@@ -74,13 +84,14 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Works on the deliveries of `stages` until `shutdown`, then stops in three steps: receives no more; lets work
+    /// Works on the deliveries of `stages` until `shutdown`; those of a stage that is not configured here stay in the queue,
+    /// for a worker that is. Then stops in three steps: receives no more; lets work
     /// under way finish for [`Dispatcher::drain`]; cancels the rest and hands their deliveries back, uncharged.
     pub async fn run(self, stages: &[Stage], shutdown: CancellationToken) {
         let worker = Arc::new(self);
         let stop = CancellationToken::new();
         let deliveries = TaskTracker::new();
-        let receivers = stages.iter().map(|stage| {
+        let receivers = stages.iter().filter(|stage| worker.stages.has(**stage)).map(|stage| {
             let worker = Arc::clone(&worker);
             worker.receive_loop(*stage, shutdown.clone(), stop.clone(), deliveries.clone())
         });
@@ -103,7 +114,12 @@ impl Dispatcher {
         let permits = Arc::new(Semaphore::new(self.concurrency));
         let mut error_pause = ERROR_PAUSE_FIRST;
         while let Some(mut free) = some_permits(&permits, &shutdown).await {
-            match self.queue.receive(Lane::live(stage), free.num_permits(), RECEIVE_WAIT).await {
+            let received = tokio::select! {
+                received = self.queue.receive(Lane::live(stage), free.num_permits(), RECEIVE_WAIT) => received,
+                // A queue that is away must not hold up the end.
+                () = after(&shutdown, RECEIVE_WAIT * 2) => return,
+            };
+            match received {
                 Ok(received) => {
                     error_pause = ERROR_PAUSE_FIRST;
                     for delivery in received {
@@ -171,6 +187,7 @@ impl Dispatcher {
                 Err(_elapsed) => Err(Fault::Transient(format!("took longer than {STAGE_TIME_LIMIT:?}"))),
             }),
             () = self.keep_lease(&delivery.receipt) => None,
+            () = after(stop, LET_GO) => Some(Err(Fault::HandedBack)),
         }
     }
 
@@ -197,6 +214,12 @@ impl Dispatcher {
             tracing::error!(error = chain(&error), "reason of a dead letter not written down");
         }
     }
+}
+
+/// Returns so long after `token` was cancelled.
+async fn after(token: &CancellationToken, wait: Duration) {
+    token.cancelled().await;
+    tokio::time::sleep(wait).await;
 }
 
 /// Waits for one permit and takes what else is free; `None` once `shutdown`.

@@ -13,12 +13,15 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 const ATTEMPTS_AT_LEAST: u32 = 10;
 /// A job that takes its worker down each time never reports a fault: this bound parks it.
 const ATTEMPTS_AT_MOST: u32 = 250;
-/// Tries for media that is not what it should be.
-const SUSPECT_ATTEMPTS: u32 = 8;
+/// Tries for media that is not what it should be: over an hour and a half, which outlasts a proxy that serves pages.
+const SUSPECT_ATTEMPTS: u32 = 18;
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_MOST: Duration = Duration::from_secs(600);
 const THROTTLED_PAUSE: Duration = Duration::from_secs(5);
 const UNAUTHORIZED_PAUSE: Duration = Duration::from_secs(30);
+/// Below the default of RECONCILE_STUCK_AFTER_SECS: work that waits for its rights is not stuck.
+const UNAUTHORIZED_PAUSE_MOST: Duration = Duration::from_secs(600);
+const THROTTLED_PAUSE_MOST: Duration = Duration::from_secs(60);
 
 /// What becomes of the `attempt`-th delivery (1-based) of a message first published `age` ago.
 pub(crate) fn settlement(handled: &Handled, attempt: u32, age: Duration) -> Settlement {
@@ -28,8 +31,9 @@ pub(crate) fn settlement(handled: &Handled, attempt: u32, age: Duration) -> Sett
     match fault {
         Fault::NotYet { after, .. } => later(*after, false),
         Fault::HandedBack => Settlement::RetryAfter { delay: Duration::ZERO, charge: false },
-        Fault::Throttled { after, .. } => later(after.unwrap_or(THROTTLED_PAUSE), false),
-        Fault::Unauthorized(_) => later(UNAUTHORIZED_PAUSE, false),
+        Fault::Throttled { after: Some(after), .. } => later(*after, false),
+        Fault::Throttled { after: None, .. } => later(growing(age, THROTTLED_PAUSE, THROTTLED_PAUSE_MOST), false),
+        Fault::Unauthorized(_) => later(growing(age, UNAUTHORIZED_PAUSE, UNAUTHORIZED_PAUSE_MOST), false),
         Fault::Transient(why) if is_out_of_patience(attempt, age) => {
             dead(format!("given up after {attempt} attempts: {why}"))
         }
@@ -51,6 +55,11 @@ pub(crate) fn is_spent(attempt: u32) -> bool {
 fn backoff(attempt: u32) -> Duration {
     let doublings = attempt.saturating_sub(1).min(16);
     BACKOFF_FIRST.saturating_mul(1 << doublings).min(BACKOFF_MOST)
+}
+
+/// Half as long again as the message is old: what lasts is asked after less and less.
+fn growing(age: Duration, first: Duration, most: Duration) -> Duration {
+    (age / 2).clamp(first, most)
 }
 
 /// Up to a fifth more, so that what failed together does not come back together.
@@ -113,6 +122,16 @@ mod tests {
         for fault in faults {
             let (delay, charge) = retry(settlement(&Err(fault), 249, PATIENCE * 9));
             assert!(!charge && delay >= after);
+        }
+    }
+
+    #[test]
+    fn missing_rights_are_asked_after_less_and_less() {
+        let fault = Err(Fault::Unauthorized(String::new()));
+        for (age_secs, least_secs) in [(0, 30), (60, 30), (200, 100), (86_400, 600)] {
+            let (delay, _) = retry(settlement(&fault, 1, Duration::from_secs(age_secs)));
+            let least = Duration::from_secs(least_secs);
+            assert!(delay >= least && delay < least.mul_f64(1.21), "{age_secs}: {delay:?}");
         }
     }
 

@@ -17,7 +17,7 @@ fn arrived(config: &Config, key: &str) -> String {
     let policy = &config.policy;
     match key {
         "twilio_account_sid" => twilio.account_sid.to_string(),
-        "twilio_auth_token" => twilio.auth_token.expose_secret().to_owned(),
+        "twilio_auth_token" => twilio.auth_token.as_ref().unwrap().expose_secret().to_owned(),
         "twilio_auth_token_secondary" => twilio.auth_token_secondary.as_ref().unwrap().expose_secret().to_owned(),
         "twilio_api_key_sid" => twilio.api_key.as_ref().unwrap().0.clone(),
         "twilio_api_key_secret" => twilio.api_key.as_ref().unwrap().1.expose_secret().to_owned(),
@@ -68,7 +68,9 @@ fn arrived(config: &Config, key: &str) -> String {
 fn provider(config: &Config, key: &str) -> String {
     match (&config.transcription.provider, key) {
         (Provider::Deepgram { .. }, "transcription_provider") => "deepgram".to_owned(),
-        (Provider::Deepgram { api_key, .. }, "deepgram_api_key") => api_key.expose_secret().to_owned(),
+        (Provider::Deepgram { api_key, .. }, "deepgram_api_key") => {
+            api_key.as_ref().unwrap().expose_secret().to_owned()
+        }
         (Provider::Deepgram { api_url, .. }, "deepgram_api_url") => api_url.to_string(),
         (Provider::OpenAi { api_key, .. }, "openai_api_key") => api_key.as_ref().unwrap().expose_secret().to_owned(),
         (Provider::OpenAi { base_url, .. }, "openai_base_url") => base_url.to_string(),

@@ -91,8 +91,6 @@ fn half_of_what_belongs_together_is_an_error_that_names_the_other_half() {
         (&[("TWILIO_EDGE", "dublin")], "TWILIO_REGION"),
         (&[("TWILIO_REGION", "ie1")], "TWILIO_EDGE"),
         (&[("DELIVERY_WEBHOOK_URL", "https://crm.example.com")], "DELIVERY_WEBHOOK_SECRET"),
-        (&[("TRANSCRIPTION_PROVIDER", "deepgram")], "DEEPGRAM_API_KEY"),
-        (&[("TRANSCRIPTION_PROVIDER", "openai")], "OPENAI_API_KEY"),
         (&[("TRANSCRIPTION_PROVIDER", "command")], "TRANSCRIPTION_COMMAND"),
     ] {
         let error = error(half);

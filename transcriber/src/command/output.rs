@@ -9,8 +9,6 @@ use crate::transcript::Transcription;
 
 /// sysexits.h: the input was wrong.
 const EX_DATAERR: i32 = 65;
-const EXCERPT_LINES: usize = 3;
-const EXCERPT_CHARS: usize = 300;
 
 pub(super) fn transcription(
     finished: Finished,
@@ -50,25 +48,10 @@ fn failure(finished: &Finished) -> TranscriberError {
         (Some(code), _) => format!("ended with code {code}"),
         (None, signal) => format!("was killed by signal {}", signal.unwrap_or_default()),
     };
-    let mut message = format!("the transcription command {end}");
-    let excerpt = excerpt(&finished.stderr_end, &finished.stdout);
-    if !excerpt.is_empty() {
-        message = format!("{message}: {excerpt}");
-    }
+    let message = format!("the transcription command {end}: run it by hand on a recording to see what it says");
     TranscriberError::new(kind, message)
 }
 
 fn unusable(what: &str) -> TranscriberError {
     TranscriberError::new(FaultKind::Rejected, format!("the transcription command printed {what}"))
-}
-
-/// The last lines of standard error; a line that repeats one of standard output is left out.
-fn excerpt(stderr_end: &[u8], stdout: &[u8]) -> String {
-    let (stderr, stdout) = (String::from_utf8_lossy(stderr_end), String::from_utf8_lossy(stdout));
-    let said: Vec<&str> = stdout.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let repeats = |line: &str| said.iter().any(|said| line.contains(said));
-    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !repeats(line)).collect();
-    let last = lines[lines.len().saturating_sub(EXCERPT_LINES)..].join(" | ");
-    let printable = last.chars().map(|c| if c.is_control() { ' ' } else { c });
-    printable.take(EXCERPT_CHARS).collect()
 }

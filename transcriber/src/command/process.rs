@@ -17,8 +17,6 @@ use super::memory_file::media_broke_off;
 use crate::error::{FaultKind, TranscriberError};
 
 const STDOUT_BYTES_MAX: usize = 16 << 20;
-const STDERR_BYTES_KEPT: usize = 4 << 10;
-const READ_BYTES: usize = 64 << 10;
 
 /// Settings of the service that hold secrets, which the program has no use for.
 const WITHHELD: [&str; 4] = ["DATABASE_URL", "QUEUE_URL", "DELIVERY_WEBHOOK_SECRET", "TRANSCRIPTION_WEBHOOK_SECRET"];
@@ -34,8 +32,6 @@ pub(super) enum Input {
 pub(super) struct Finished {
     pub(super) status: ExitStatus,
     pub(super) stdout: Vec<u8>,
-    /// The last few KiB.
-    pub(super) stderr_end: Vec<u8>,
 }
 
 /// Runs `arguments` to the end. Dropping the future kills the program and all it started.
@@ -44,12 +40,10 @@ pub(super) async fn run(arguments: &[String], input: Input) -> Result<Finished, 
     let mut group = ProcessGroup::of(&child);
     let stdin = child.stdin.take();
     let stdout = child.stdout.take().expect("stdout is piped by spawn");
-    let stderr = child.stderr.take().expect("stderr is piped by spawn");
-    let ((), stdout, stderr_end) =
-        future::try_join3(feed(stdin, input), read_bounded(stdout), read_end(stderr)).await?;
+    let ((), stdout) = future::try_join(feed(stdin, input), read_bounded(stdout)).await?;
     let status = child.wait().await.map_err(lost)?;
     group.is_over();
-    Ok(Finished { status, stdout, stderr_end })
+    Ok(Finished { status, stdout })
 }
 
 fn spawn(arguments: &[String], input: &Input) -> Result<Child, TranscriberError> {
@@ -61,7 +55,8 @@ fn spawn(arguments: &[String], input: &Input) -> Result<Child, TranscriberError>
         .envs(env::vars_os().filter(|(name, _)| !name.to_str().is_some_and(is_withheld)))
         .stdin(stdin)
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        // Recognisers say there what they hear: none of it may come into errors and logs.
+        .stderr(Stdio::null())
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
@@ -97,21 +92,6 @@ async fn read_bounded(mut pipe: impl AsyncRead + Unpin) -> Result<Vec<u8>, Trans
         return Err(TranscriberError::new(FaultKind::Rejected, message));
     }
     Ok(bytes)
-}
-
-/// Reads all and keeps the end.
-async fn read_end(mut pipe: impl AsyncRead + Unpin) -> Result<Vec<u8>, TranscriberError> {
-    let mut kept = Vec::new();
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        let count = pipe.read(&mut buffer).await.map_err(lost)?;
-        if count == 0 {
-            return Ok(kept);
-        }
-        kept.extend_from_slice(&buffer[..count]);
-        let surplus = kept.len().saturating_sub(STDERR_BYTES_KEPT);
-        kept.drain(..surplus);
-    }
 }
 
 fn not_started(program: &str, error: io::Error) -> TranscriberError {

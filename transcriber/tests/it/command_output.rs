@@ -62,20 +62,14 @@ async fn output_without_end_is_cut_off() {
 }
 
 #[tokio::test]
-async fn end_of_standard_error_is_told() {
-    let error = failed("seq 1 100000 >&2; printf \"no\\tmodel\\n\" >&2; exit 1").await;
-    assert_eq!(error.to_string(), "the transcription command ended with code 1: 99999 | 100000 | no model");
+async fn failure_tells_the_code_and_nothing_that_was_printed() {
+    let error = failed("echo my card number; echo my card number >&2; exit 75").await;
+    assert!(error.to_string().starts_with("the transcription command ended with code 75: "), "{error}");
+    assert!(!shown(&error).contains("card"), "{}", shown(&error));
 }
 
 #[tokio::test]
-async fn line_of_standard_error_that_repeats_what_was_said_is_left_out() {
-    let error = failed("echo my card number; echo 00:01 my card number >&2; echo no memory >&2; exit 75").await;
-    assert_eq!(error.to_string(), "the transcription command ended with code 75: no memory");
-}
-
-#[tokio::test]
-async fn endless_line_of_standard_error_is_cut() {
-    let error = failed("head -c 1000000 /dev/zero | tr \"\\0\" x >&2; exit 65").await;
+async fn endless_standard_error_holds_nothing_up() {
+    let error = failed("head -c 10000000 /dev/zero | tr \"\\0\" x >&2; exit 65").await;
     assert_eq!(error.kind, FaultKind::Rejected);
-    assert!(error.to_string().len() < 400, "{}", error.to_string().len());
 }
