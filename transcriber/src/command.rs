@@ -41,8 +41,8 @@ pub struct CommandConfig {
 /// `channel`, `speaker`, `confidence`, `words`). Printing nothing means that nobody spoke. At most 16 MiB.
 ///
 /// It ends with 0, or: 65 (`EX_DATAERR`) this recording can't be transcribed, which is [`Rejected`]; anything else, 75
-/// (`EX_TEMPFAIL`) included, or a signal, is [`Transient`]. The end of its standard error goes into the error, so into
-/// logs: it must not print there what was said. A program that can't be started is [`Unauthorized`]: it is the
+/// (`EX_TEMPFAIL`) included, or a signal, is [`Transient`]. Its standard error is thrown away: recognisers say there what
+/// they hear, and none of that may come into errors and logs. A program that can't be started is [`Unauthorized`]: it is the
 /// configuration that is wrong, not the recording. It runs in a process group of its own, which is killed with
 /// all that it started when the time is over or the transcription is dropped. It does not see the service's secrets.
 ///
