@@ -4,6 +4,7 @@ mod check;
 mod cli;
 mod config;
 mod demo;
+mod health;
 mod ingest_role;
 mod keys;
 mod migrate;
@@ -55,7 +56,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(options) => return demo::run(options, &cli.log_format, output).await,
         Command::Keys(options) => return keys::run(options, output),
         Command::Probe(options) => return probe::run(options).await,
-        Command::Simulate(options) => return simulate::run(options, &cli.log_format).await,
+        Command::Simulate(options) => return simulate::run(options, &cli.log_format, output).await,
         _ => Config::load(cli.config.as_deref(), &environment)?,
     };
     let level = config.values.text("log_level").unwrap_or("info");
@@ -72,10 +73,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ingest => ingest_role::run(&config).await,
         Command::Worker(options) => worker::run(&config, &options).await,
         Command::Retention(options) => {
-            schedule::repeat(options.every, async || retention::run(&config, &options, output).await).await
+            schedule::repeat(&config, options.every, async || retention::run(&config, &options, output).await).await
         }
         Command::Reconcile(options) => {
-            schedule::repeat(options.every, async || reconcile::run(&config, &options, output).await).await
+            schedule::repeat(&config, options.every, async || reconcile::run(&config, &options, output).await).await
         }
         Command::Recordings(command) => recordings::run(&config, &command, output).await,
         Command::Queue(command) => queue_command::run(&config, &command, output).await,

@@ -3,10 +3,14 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use catalog::{Catalog, Schedule};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::serve::until_told_to_stop;
+use crate::{health, telemetry, wiring};
 
 /// A sweep's report, or that there is none.
 #[derive(Debug, Serialize)]
@@ -44,22 +48,39 @@ pub(crate) async fn alone<R: Default>(
     Ok(Swept { report: report?, skipped: false })
 }
 
-/// Runs `sweep` once; or each `every` until told to stop, where one that fails is logged and the next is its retry.
+/// Runs `sweep` once; or each `every` until told to stop, where one that fails is logged and the next is its retry, and
+/// health and metrics are shown as a worker's are.
 pub(crate) async fn repeat(
+    config: &Config,
     every: Option<Duration>,
     sweep: impl AsyncFn() -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     let Some(period) = every else { return sweep().await };
+    let listener = health::listen(config).await?;
     let shutdown = until_told_to_stop();
+    let metrics = telemetry::start_metrics()?;
+    let (queue, catalog) = (wiring::queue(config).await?, wiring::catalog(config).await?);
+    let probes = health::probes(&queue, &catalog, telemetry::page(&metrics));
+    let watched = Some((catalog, config.policy, config.schedules.retention_every));
+    let ((), (), probed) = tokio::join!(
+        each(period, &shutdown, sweep),
+        telemetry::watch(metrics, queue, watched, shutdown.clone()),
+        health::answer(listener, probes, shutdown.clone()),
+    );
+    probed.context("health and metrics")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn each(period: Duration, shutdown: &CancellationToken, sweep: impl AsyncFn() -> anyhow::Result<ExitCode>) {
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
+            () = shutdown.cancelled() => return,
             swept = sweep() => if let Err(error) = swept {
                 tracing::error!(error = %format!("{error:#}"), "sweep failed: the next one tries again");
             },
         }
         if tokio::time::timeout(period, shutdown.cancelled()).await.is_ok() {
-            return Ok(ExitCode::SUCCESS);
+            return;
         }
     }
 }

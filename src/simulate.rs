@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use secrecy::ExposeSecret;
+use serde_json::json;
 use simulator::{Simulator, SimulatorConfig};
 
 use crate::cli::{LogFormat, SimulateOptions};
@@ -14,7 +15,7 @@ use crate::telemetry;
 pub(crate) const ACCOUNT_SID: &str = "AC5100000000000000000000000000ca11";
 pub(crate) const AUTH_TOKEN: &str = "simulated-token-that-is-no-secret";
 
-pub(crate) async fn run(options: &SimulateOptions, log_format: &LogFormat) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: &SimulateOptions, log_format: &LogFormat, output: Output) -> anyhow::Result<ExitCode> {
     telemetry::start_logging(log_format, "info", None)?;
     let shutdown = until_told_to_stop();
     let simulator = Simulator::start(SimulatorConfig {
@@ -26,20 +27,35 @@ pub(crate) async fn run(options: &SimulateOptions, log_format: &LogFormat) -> an
         seed: options.seed,
     })
     .await?;
-    Output { is_json: false }.document(&(), |()| introduction(&simulator))?;
+    let settings = json!({
+        "twilio_api_url": simulator.url().as_str(),
+        "twilio_account_sid": simulator.account_sid().as_str(),
+        "twilio_auth_token": simulator.auth_token().expose_secret(),
+        "transcription_provider": "deepgram",
+        "deepgram_api_url": simulator.url().as_str(),
+        "deepgram_api_key": "simulated",
+    });
+    output.document(&settings, |_| introduction(&simulator, options.callback_url.is_some()))?;
     shutdown.cancelled().await;
     simulator.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
-fn introduction(simulator: &Simulator) -> String {
+fn introduction(simulator: &Simulator, calls_back: bool) -> String {
+    let callbacks = match calls_back {
+        true => "",
+        false => "Nobody is called back: name your recording status callback with --callback-url, or run reconcile.\n",
+    };
     let url = simulator.url();
     let url = url.as_str().trim_end_matches('/');
     format!(
         "a simulated Twilio and transcriber, not the real ones. Settings to use it:\n\
          TWILIO_API_URL={url}\nTWILIO_ACCOUNT_SID={}\nTWILIO_AUTH_TOKEN={}\n\
          TRANSCRIPTION_PROVIDER=deepgram\nDEEPGRAM_API_URL={url}\nDEEPGRAM_API_KEY=simulated\n\
-         Place calls: curl -X POST {url}/simulator/calls; see /simulator/counters, /simulator/recordings.",
+         {callbacks}\
+         Place calls, each with an index of its own: \
+         curl {url}/simulator/calls -H 'content-type: application/json' -d '{{\"index\": 1}}'\n\
+         See {url}/simulator/counters and {url}/simulator/recordings.",
         simulator.account_sid(),
         simulator.auth_token().expose_secret(),
     )

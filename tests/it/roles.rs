@@ -33,8 +33,8 @@ async fn role_asks_for_what_it_needs_and_for_no_more() {
     ] {
         fleet.set(name, value);
     }
-    assert!(fleet.refused(2, &["ingest"]).await.starts_with("callvault: TWILIO_AUTH_TOKEN: is required"));
-    assert!(fleet.refused(2, &["worker"]).await.starts_with("callvault: DEEPGRAM_API_KEY: is required"));
+    assert!(fleet.refused(2, &["ingest"]).await.contains("TWILIO_AUTH_TOKEN: is required"));
+    assert!(fleet.refused(2, &["worker"]).await.contains("DEEPGRAM_API_KEY: is required"));
     let _worker = fleet.start(&["worker", "--stages", "archive,purge"]);
     fleet.twilio.add_recording(call(0));
     assert_eq!(fleet.json(&["reconcile"])[0]["published"], 1);

@@ -13,6 +13,7 @@ use prost::Message;
 
 use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, call, until};
+use crate::receiver::Receiver;
 
 /// A collector that keeps what it is sent.
 async fn collector() -> (String, Arc<Mutex<Vec<Span>>>) {
@@ -37,12 +38,13 @@ fn attribute(span: &Span, name: &str) -> Option<String> {
     }
 }
 
-async fn callback_archive_and_transcription_of_a_call_are_one_trace(mut fleet: Fleet) {
+async fn callback_archive_transcription_and_delivery_of_a_call_are_one_trace(mut fleet: Fleet) {
     let (endpoint, received) = collector().await;
     fleet.set("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
     fleet.set("OTEL_BSP_SCHEDULE_DELAY", "100");
     // What is logged is one thing, what is traced another.
     fleet.set("LOG_LEVEL", "error");
+    let _receiver = Receiver::start(&mut fleet, &["200"]).await;
     let _serving = fleet.serve(true).await;
     let placed = fleet.twilio.place_call(call(0)).await;
     let of_the_call = || -> BTreeMap<String, Span> {
@@ -52,16 +54,18 @@ async fn callback_archive_and_transcription_of_a_call_are_one_trace(mut fleet: F
         ours.map(|span| (span.name.clone(), span.clone())).collect()
     };
     until("the call's spans are exported", async || {
-        ["callback", "archive", "transcribe"].iter().all(|name| of_the_call().contains_key(*name))
+        ["callback", "archive", "transcribe", "deliver"].iter().all(|name| of_the_call().contains_key(*name))
     })
     .await;
     let spans = of_the_call();
-    let (callback, archive, transcribe) = (&spans["callback"], &spans["archive"], &spans["transcribe"]);
+    let (callback, archive) = (&spans["callback"], &spans["archive"]);
+    let (transcribe, deliver) = (&spans["transcribe"], &spans["deliver"]);
     assert_eq!((&archive.trace_id, &archive.parent_span_id), (&callback.trace_id, &callback.span_id));
     assert_eq!((&transcribe.trace_id, &transcribe.parent_span_id), (&callback.trace_id, &archive.span_id));
+    assert_eq!((&deliver.trace_id, &deliver.parent_span_id), (&callback.trace_id, &transcribe.span_id));
     for span in spans.values() {
         assert_eq!(attribute(span, "call.sid"), placed.call_sid.as_ref().map(ToString::to_string), "{}", span.name);
     }
 }
 
-on_each_engine!(callback_archive_and_transcription_of_a_call_are_one_trace,);
+on_each_engine!(callback_archive_transcription_and_delivery_of_a_call_are_one_trace,);

@@ -46,11 +46,27 @@ async fn worker_shows_what_it_did_as_metrics() {
         r#"callvault_dead_letters{stage="purge"} 0"#.to_owned(),
         r#"callvault_retention_overdue 0"#.to_owned(),
         format!(r#"callvault_media_bytes_total{{direction="archived"}} {bytes}"#),
+        r#"callvault_job_duration_seconds_count{stage="archive"} 1"#.to_owned(),
+        r#"callvault_twilio_requests_total{endpoint="media",status="200"} 1"#.to_owned(),
+        "callvault_callback_to_archived_seconds_count 1".to_owned(),
+        "callvault_callback_to_transcript_seconds_count 1".to_owned(),
     ];
     until("the page shows the two jobs", async || {
         let (status, page) = get(&format!("{url}/metrics")).await;
         let has = |line: &String| page.lines().any(|present| present == line);
         status == 200 && expected.iter().all(has)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sweep_with_a_period_shows_its_health_and_metrics() {
+    let (fleet, url) = fleet().await;
+    let _sweeping = fleet.start(&["reconcile", "--every", "1s"]);
+    until_ready(&url).await;
+    until("the page shows Twilio's list", async || {
+        let (status, page) = get(&format!("{url}/metrics")).await;
+        status == 200 && page.contains(r#"callvault_twilio_requests_total{endpoint="list",status="200"}"#)
     })
     .await;
 }
