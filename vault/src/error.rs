@@ -19,7 +19,7 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The body to be stored broke off: nothing was stored.
     Source,
-    /// The URL names no store, or the store cannot do what is asked.
+    /// The URL names no store, or the store cannot do what is asked: another setting or another server helps.
     Unsupported,
 }
 
@@ -68,14 +68,9 @@ impl StoreError {
         self.kind == StoreErrorKind::NotFound
     }
 
-    /// Whether trying again later may help.
+    /// Whether trying again later may help. What an operator has to mend counts: once it is, it does.
     pub fn is_transient(&self) -> bool {
-        match self.kind {
-            StoreErrorKind::Full | StoreErrorKind::Denied | StoreErrorKind::NoStore | StoreErrorKind::Unavailable => {
-                true
-            }
-            StoreErrorKind::NotFound | StoreErrorKind::Source | StoreErrorKind::Unsupported => false,
-        }
+        !matches!(self.kind, StoreErrorKind::NotFound | StoreErrorKind::Source)
     }
 }
 
