@@ -59,15 +59,6 @@ impl Directory {
         self.root.join(key.as_str())
     }
 
-    /// "Not found" may be said of a file or of all of them.
-    fn failed(&self, key: &ObjectKey, error: io::Error) -> StoreError {
-        if error.kind() != io::ErrorKind::NotFound || self.root.exists() {
-            return StoreError::io(key, error);
-        }
-        let problem = format!("the vault's folder {} is gone: is its disk mounted?", self.root.display());
-        StoreError::new(StoreErrorKind::NoStore, problem)
-    }
-
     fn begin(&self) -> io::Result<(Unfinished, File)> {
         self.presence.check()?;
         let folder = self.root.join(UNFINISHED);
@@ -168,7 +159,7 @@ impl ObjectStore for Directory {
             file.seek(SeekFrom::Start(start))?;
             Ok(file)
         });
-        let file = opened.await.map_err(|error| self.failed(key, error))?;
+        let file = opened.await.map_err(|error| StoreError::io(key, error))?;
         let left = end.map_or(u64::MAX, |end| end.saturating_sub(start));
         let chunks = stream::try_unfold((file, left), |(mut file, left)| async move {
             blocking(move || {
@@ -193,7 +184,7 @@ impl ObjectStore for Directory {
             Ok(found)
         })
         .await
-        .map_err(|error| self.failed(key, error))
+        .map_err(|error| StoreError::io(key, error))
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
@@ -203,7 +194,7 @@ impl ObjectStore for Directory {
             Err(error) => Err(error),
             Ok(()) => File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all(),
         });
-        deleted.await.map_err(|error| self.failed(key, error))
+        deleted.await.map_err(|error| StoreError::io(key, error))
     }
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<ObjectMeta, StoreError>> {

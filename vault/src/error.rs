@@ -51,7 +51,12 @@ impl StoreError {
         }
     }
 
+    /// An error of the system about `what`. One that carries a [`StoreError`] is that one.
     pub(crate) fn io(what: impl std::fmt::Display, error: io::Error) -> Self {
+        let error = match error.downcast::<StoreError>() {
+            Ok(error) => return error,
+            Err(error) => error,
+        };
         let (kind, problem) = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (StoreErrorKind::Full, "the disk is full"),
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
