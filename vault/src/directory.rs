@@ -161,14 +161,18 @@ impl ObjectStore for Directory {
         });
         let file = opened.await.map_err(|error| StoreError::io(key, error))?;
         let left = end.map_or(u64::MAX, |end| end.saturating_sub(start));
-        let chunks = stream::try_unfold((file, left), |(mut file, left)| async move {
-            blocking(move || {
+        let reading = (file, left, self.presence.clone(), key.clone());
+        let chunks = stream::try_unfold(reading, |(mut file, left, presence, key)| async move {
+            let read = blocking(move || {
                 let mut chunk = vec![0; READ_BYTES.min(usize::try_from(left).unwrap_or(READ_BYTES))];
-                let read = file.read(&mut chunk)?;
+                let read = file.read(&mut chunk).or_else(|error| presence.check().and(Err(error)))?;
                 chunk.truncate(read);
-                Ok((read > 0).then(|| (Bytes::from(chunk), (file, left - read as u64))))
-            })
-            .await
+                Ok((Bytes::from(chunk), (file, left - read as u64, presence)))
+            });
+            // A disk that fails says nothing of the object: without the kind it would read as a damaged one.
+            let (chunk, (file, left, presence)) =
+                read.await.map_err(|error| io::Error::other(StoreError::io(&key, error)))?;
+            Ok((!chunk.is_empty()).then_some((chunk, (file, left, presence, key))))
         });
         Ok(chunks.boxed())
     }
