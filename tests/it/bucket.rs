@@ -1,5 +1,8 @@
 //! A bucket that keeps versions, at moto, which scripts/with-test-servers runs.
 
+use reqwest::header::HeaderMap;
+use reqwest::{Method, Response};
+
 use crate::fleet::variable;
 
 pub(crate) struct Bucket {
@@ -47,9 +50,18 @@ impl Bucket {
 
     /// The object as it is stored.
     pub(crate) async fn get(&self, key: &str) -> Vec<u8> {
+        self.object(Method::GET, key).await.bytes().await.unwrap().to_vec()
+    }
+
+    /// What the server tells of the object.
+    pub(crate) async fn head(&self, key: &str) -> HeaderMap {
+        self.object(Method::HEAD, key).await.headers().clone()
+    }
+
+    async fn object(&self, method: Method, key: &str) -> Response {
+        let request = reqwest::Client::new().request(method, format!("{}/{key}", self.url));
         // moto checks no signature, and refuses who sends none.
-        let get = reqwest::Client::new().get(format!("{}/{key}", self.url)).header("authorization", "AWS AKTEST:none");
-        get.send().await.unwrap().error_for_status().unwrap().bytes().await.unwrap().to_vec()
+        request.header("authorization", "AWS AKTEST:none").send().await.unwrap().error_for_status().unwrap()
     }
 
     async fn ask(&self, query: &str) -> String {

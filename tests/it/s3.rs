@@ -62,7 +62,11 @@ async fn recordings_live_in_a_bucket_and_leave_no_version_behind() {
         assert_eq!(sha256(&fleet.run(&["recordings", "audio", sid]).stdout), truth.sha256, "{sid}");
         let shown = fleet.show(sid);
         for object in [&shown["media"]["object"], &shown["transcript"]["object"]] {
-            expected.insert(format!("vault/{}", object.as_str().unwrap()));
+            let key = format!("vault/{}", object.as_str().unwrap());
+            let head = bucket.head(&key).await;
+            assert_eq!(head["x-amz-server-side-encryption"], "aws:kms", "{key}");
+            assert_eq!(head["x-amz-server-side-encryption-aws-kms-key-id"], "alias/recordings", "{key}");
+            expected.insert(key);
         }
     }
     assert_eq!(bucket.keys().await.into_iter().collect::<BTreeSet<_>>(), expected);
