@@ -158,10 +158,13 @@ async fn wrong_encryption_is_a_wrong_setting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn url_that_names_no_bucket_is_a_wrong_setting() {
+async fn url_that_names_no_bucket_is_a_wrong_setting_and_is_not_repeated() {
     let mut fleet = Fleet::new().await;
-    set(&mut fleet, "RECORDINGS_BUCKET", "s3://");
-    let output = fleet.run(&["worker"]);
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!((output.status.code(), stderr.contains("RECORDINGS_BUCKET:")), (Some(2), true), "{stderr}");
+    for url in ["s3://", "s3://AKTEST:speak-friend@calls"] {
+        set(&mut fleet, "RECORDINGS_BUCKET", url);
+        let output = fleet.run(&["worker"]);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), stderr.contains("RECORDINGS_BUCKET:")), (Some(2), true), "{stderr}");
+        assert!(!stderr.contains("speak-friend"), "{stderr}");
+    }
 }
