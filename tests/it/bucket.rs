@@ -1,5 +1,7 @@
 //! A bucket that keeps versions, at moto, which scripts/with-test-servers runs.
 
+use reqwest::header::HeaderMap;
+
 use crate::fleet::variable;
 
 pub(crate) struct Bucket {
@@ -38,6 +40,13 @@ impl Bucket {
                 return keys;
             }
         }
+    }
+
+    /// What the server tells of the object.
+    pub(crate) async fn head(&self, key: &str) -> HeaderMap {
+        // moto checks no signature, and refuses who sends none.
+        let head = reqwest::Client::new().head(format!("{}/{key}", self.url)).header("authorization", "AWS AKTEST:none");
+        head.send().await.unwrap().error_for_status().unwrap().headers().clone()
     }
 
     async fn ask(&self, query: &str) -> String {

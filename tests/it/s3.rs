@@ -63,7 +63,11 @@ async fn recordings_live_in_a_bucket_and_leave_no_version_behind() {
         assert_eq!(sha256(&fleet.run(&["recordings", "audio", sid]).stdout), truth.sha256, "{sid}");
         let shown = fleet.show(sid);
         for object in [&shown["media"]["object"], &shown["transcript"]["object"]] {
-            expected.insert(format!("vault/{}", object.as_str().unwrap()));
+            let key = format!("vault/{}", object.as_str().unwrap());
+            let head = bucket.head(&key).await;
+            assert_eq!(head["x-amz-server-side-encryption"], "aws:kms", "{key}");
+            assert_eq!(head["x-amz-server-side-encryption-aws-kms-key-id"], "alias/recordings", "{key}");
+            expected.insert(key);
         }
     }
     assert_eq!(bucket.keys().await.into_iter().collect::<BTreeSet<_>>(), expected);
@@ -155,10 +159,13 @@ async fn wrong_encryption_is_a_wrong_setting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn url_that_names_no_bucket_is_a_wrong_setting() {
+async fn url_that_names_no_bucket_is_a_wrong_setting_and_is_not_repeated() {
     let mut fleet = Fleet::new().await;
-    set(&mut fleet, "RECORDINGS_BUCKET", "s3://");
-    let output = fleet.run(&["worker"]);
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!((output.status.code(), stderr.contains("RECORDINGS_BUCKET:")), (Some(2), true), "{stderr}");
+    for url in ["s3://", "s3://AKTEST:speak-friend@calls"] {
+        set(&mut fleet, "RECORDINGS_BUCKET", url);
+        let output = fleet.run(&["worker"]);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), stderr.contains("RECORDINGS_BUCKET:")), (Some(2), true), "{stderr}");
+        assert!(!stderr.contains("speak-friend"), "{stderr}");
+    }
 }

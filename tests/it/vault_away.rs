@@ -26,14 +26,14 @@ fn bring_back(fleet: &Fleet) {
     fs::rename(fleet.path("elsewhere"), fleet.path("vault")).unwrap();
 }
 
-/// New calls and a sweep while the vault is away: each stage has tried, and failed, before this returns.
+/// New calls and a sweep while the vault is away: each stage has tried, and waits uncharged, before this returns.
 async fn work_in_vain(fleet: &Fleet) {
     for index in 1..3 {
         fleet.place(call(index)).await;
     }
     fleet.json(&["retention"]);
     until("both were tried", async || {
-        ["stage=archive", "stage=purge"].iter().all(|stage| fleet.logged(&[stage, "retry"]))
+        ["stage=archive", "stage=purge"].iter().all(|stage| fleet.logged(&[stage, "unauthorized"]))
     })
     .await;
 }

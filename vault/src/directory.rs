@@ -3,11 +3,12 @@
 //! A put writes to a temporary name in `.unfinished`, syncs, renames, and syncs the folder: what has its name is whole
 //! and on the disk.
 
+mod durable;
 mod presence;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::ByteStream;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
 use crate::store::{ObjectMeta, ObjectStore};
+use durable::{above, make_folder, remove, sync};
 use presence::Presence;
 
 const UNFINISHED: &str = ".unfinished";
@@ -59,15 +61,6 @@ impl Directory {
         self.root.join(key.as_str())
     }
 
-    /// "Not found" may be said of a file or of all of them.
-    fn failed(&self, key: &ObjectKey, error: io::Error) -> StoreError {
-        if error.kind() != io::ErrorKind::NotFound || self.root.exists() {
-            return StoreError::io(key, error);
-        }
-        let problem = format!("the vault's folder {} is gone: is its disk mounted?", self.root.display());
-        StoreError::new(StoreErrorKind::NoStore, problem)
-    }
-
     fn begin(&self) -> io::Result<(Unfinished, File)> {
         self.presence.check()?;
         let folder = self.root.join(UNFINISHED);
@@ -83,28 +76,18 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// Makes a folder and those above it up to `root`, which has to be there; a new one's entry is on the disk when this
-/// returns.
-fn make_folder(root: &Path, folder: &Path) -> io::Result<()> {
-    if folder == root || folder.is_dir() {
-        return Ok(());
-    }
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    make_folder(root, above)?;
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(above)?.sync_all(),
-    }
-}
-
 /// Gives a finished file its name, on the disk.
 fn name(mut unfinished: Unfinished, file: File, root: &Path, path: &Path) -> io::Result<()> {
     file.sync_all()?;
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = above(path);
     make_folder(root, folder)?;
+    if folder != root {
+        // Another put may have made the folder this moment, and not have synced its entry yet.
+        sync(above(folder))?;
+    }
     fs::rename(&unfinished.path, path)?;
     unfinished.is_named = true;
-    File::open(folder)?.sync_all()
+    sync(folder)
 }
 
 fn meta(root: &Path, path: &Path) -> io::Result<Option<ObjectMeta>> {
@@ -168,16 +151,20 @@ impl ObjectStore for Directory {
             file.seek(SeekFrom::Start(start))?;
             Ok(file)
         });
-        let file = opened.await.map_err(|error| self.failed(key, error))?;
+        let file = opened.await.map_err(|error| StoreError::io(key, error))?;
         let left = end.map_or(u64::MAX, |end| end.saturating_sub(start));
-        let chunks = stream::try_unfold((file, left), |(mut file, left)| async move {
-            blocking(move || {
+        let reading = (file, left, self.presence.clone(), key.clone());
+        let chunks = stream::try_unfold(reading, |(mut file, left, presence, key)| async move {
+            let read = blocking(move || {
                 let mut chunk = vec![0; READ_BYTES.min(usize::try_from(left).unwrap_or(READ_BYTES))];
-                let read = file.read(&mut chunk)?;
+                let read = file.read(&mut chunk).or_else(|error| presence.check().and(Err(error)))?;
                 chunk.truncate(read);
-                Ok((read > 0).then(|| (Bytes::from(chunk), (file, left - read as u64))))
-            })
-            .await
+                Ok((Bytes::from(chunk), (file, left - read as u64, presence)))
+            });
+            // A disk that fails says nothing of the object: without the kind it would read as a damaged one.
+            let (chunk, (file, left, presence)) =
+                read.await.map_err(|error| io::Error::other(StoreError::io(&key, error)))?;
+            Ok((!chunk.is_empty()).then_some((chunk, (file, left, presence, key))))
         });
         Ok(chunks.boxed())
     }
@@ -193,17 +180,17 @@ impl ObjectStore for Directory {
             Ok(found)
         })
         .await
-        .map_err(|error| self.failed(key, error))
+        .map_err(|error| StoreError::io(key, error))
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
         let (store, path) = (self.clone(), self.path(key));
-        let deleted = blocking(move || match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => store.presence.check(),
-            Err(error) => Err(error),
-            Ok(()) => File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all(),
+        let deleted = blocking(move || {
+            remove(&path)?;
+            // In that order: what vanishes in between does not read as "it is gone".
+            store.presence.check()
         });
-        deleted.await.map_err(|error| self.failed(key, error))
+        deleted.await.map_err(|error| StoreError::io(key, error))
     }
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<ObjectMeta, StoreError>> {

@@ -19,7 +19,7 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The body to be stored broke off: nothing was stored.
     Source,
-    /// The URL names no store, or the store cannot do what is asked.
+    /// The URL names no store, or the store cannot do what is asked: another setting or another server helps.
     Unsupported,
 }
 
@@ -51,7 +51,12 @@ impl StoreError {
         }
     }
 
+    /// An error of the system about `what`. One that carries a [`StoreError`] is that one.
     pub(crate) fn io(what: impl std::fmt::Display, error: io::Error) -> Self {
+        let error = match error.downcast::<StoreError>() {
+            Ok(error) => return error,
+            Err(error) => error,
+        };
         let (kind, problem) = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (StoreErrorKind::Full, "the disk is full"),
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -68,14 +73,9 @@ impl StoreError {
         self.kind == StoreErrorKind::NotFound
     }
 
-    /// Whether trying again later may help.
+    /// Whether trying again later may help. What an operator has to mend counts: once it is, it does.
     pub fn is_transient(&self) -> bool {
-        match self.kind {
-            StoreErrorKind::Full | StoreErrorKind::Denied | StoreErrorKind::NoStore | StoreErrorKind::Unavailable => {
-                true
-            }
-            StoreErrorKind::NotFound | StoreErrorKind::Source | StoreErrorKind::Unsupported => false,
-        }
+        !matches!(self.kind, StoreErrorKind::NotFound | StoreErrorKind::Source)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 
 use age::{DecryptError, Decryptor};
 use bytes::{Buf, Bytes};
@@ -12,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::ByteStream;
-use crate::error::{StoreError, VaultError};
+use crate::error::{StoreError, StoreErrorKind, VaultError};
 use crate::keys::Identities;
 use crate::store::{ObjectMeta, ObjectStore};
 
@@ -21,49 +22,72 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// Chunks read ahead of the reader.
 const AHEAD: usize = 2;
 
-/// The age reader is synchronous: it runs on a blocking thread, over ranged gets, and sends what it opened. Dropping the
-/// stream ends it at its next chunk.
+/// What the reader says.
+enum Told {
+    /// The header was read: it opens.
+    Opened,
+    Piece(Bytes),
+    /// All that was asked for has been told. A reader that falls silent before is one that died.
+    End,
+}
+
+type Teller = mpsc::Sender<Result<Told, VaultError>>;
+
+/// The age reader is synchronous: it runs on a thread of its own, over ranged gets, and sends what it opened. Not on one of
+/// the runtime's blocking threads: it holds its thread as long as the stream is read, and a store may need another of them
+/// for each get, so that enough streams at once would wait for each other for good. Dropping the stream ends it at its
+/// next chunk.
 pub(crate) async fn opened(
     store: Arc<dyn ObjectStore>,
     meta: ObjectMeta,
     identities: Identities,
     plain: Range<u64>,
 ) -> Result<ByteStream, VaultError> {
-    let (sender, mut receiver) = mpsc::channel::<Result<Bytes, VaultError>>(AHEAD);
+    let (teller, mut told) = mpsc::channel(AHEAD);
     let source =
         Source { store, length: meta.bytes, meta, at: 0, body: None, rest: Bytes::new(), handle: Handle::current() };
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = send_all(source, &identities, plain, &sender) {
-            // Nobody listens any more: nothing to tell.
-            let _ = sender.blocking_send(Err(error));
-        }
+    let reader = thread::Builder::new().name("vault reader".to_owned());
+    let begun = reader.spawn(move || {
+        let last = send_all(source, &identities, plain, &teller).map(|()| Told::End);
+        // Where nobody listens any more there is nothing to tell.
+        let _ = teller.blocking_send(last);
     });
-    // The first message tells whether it opens at all: an empty piece once the header was read.
-    match receiver.recv().await {
-        Some(Ok(_)) => {}
-        Some(Err(error)) => return Err(error),
-        None => return Err(VaultError::Broken(io::Error::other("the reader ended without a word"))),
+    begun.map_err(|error| StoreError::io("cannot begin a thread to read on", error))?;
+    match told.recv().await {
+        Some(Ok(_)) => Ok(pieces(told)),
+        Some(Err(error)) => Err(error),
+        None => Err(died()),
     }
-    let chunks = stream::unfold(receiver, |mut receiver| async move {
-        let next = receiver.recv().await?;
-        Some((next.map_err(io::Error::other), receiver))
-    });
-    Ok(chunks.boxed())
 }
 
-fn send_all(
-    source: Source,
-    identities: &Identities,
-    plain: Range<u64>,
-    sender: &mpsc::Sender<Result<Bytes, VaultError>>,
-) -> Result<(), VaultError> {
+/// What is told from now on.
+fn pieces(told: mpsc::Receiver<Result<Told, VaultError>>) -> ByteStream {
+    let pieces = stream::try_unfold(told, |mut told| async move {
+        match told.recv().await.unwrap_or_else(|| Err(died())).map_err(io::Error::other)? {
+            Told::Opened => Ok(Some((Bytes::new(), told))),
+            Told::Piece(piece) => Ok(Some((piece, told))),
+            Told::End => Ok(None),
+        }
+    });
+    pieces.boxed()
+}
+
+/// That says nothing of the object, which is therefore not called damaged.
+fn died() -> VaultError {
+    let problem = "the reader died before the end: its own message is in the log";
+    StoreError::new(StoreErrorKind::Unavailable, problem).into()
+}
+
+fn send_all(source: Source, identities: &Identities, plain: Range<u64>, teller: &Teller) -> Result<(), VaultError> {
     let decryptor = Decryptor::new_buffered(io::BufReader::with_capacity(CHUNK_BYTES, source)).map_err(wrong)?;
     let mut reader = decryptor.decrypt(identities.iter()).map_err(wrong)?;
-    if sender.blocking_send(Ok(Bytes::new())).is_err() {
+    if teller.blocking_send(Ok(Told::Opened)).is_err() {
         return Ok(());
     }
     if plain.start > 0 {
-        reader.seek(SeekFrom::Start(plain.start)).map_err(VaultError::of_body)?;
+        // age takes a place behind the end for damage, or panics.
+        let length = reader.seek(SeekFrom::End(0)).map_err(VaultError::of_body)?;
+        reader.seek(SeekFrom::Start(plain.start.min(length))).map_err(VaultError::of_body)?;
     }
     let mut left = plain.end.saturating_sub(plain.start);
     while left > 0 {
@@ -71,7 +95,7 @@ fn send_all(
         let read = reader.read(&mut chunk).map_err(VaultError::of_body)?;
         chunk.truncate(read);
         left -= read as u64;
-        if read == 0 || sender.blocking_send(Ok(chunk.into())).is_err() {
+        if read == 0 || teller.blocking_send(Ok(Told::Piece(chunk.into()))).is_err() {
             return Ok(());
         }
     }
@@ -135,5 +159,21 @@ impl Seek for Source {
             (self.at, self.body, self.rest) = (target, None, Bytes::new());
         }
         Ok(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn reader_that_dies_is_an_error_and_no_end() {
+        let (teller, told) = mpsc::channel(AHEAD);
+        teller.send(Ok(Told::Piece(Bytes::from_static(b"half")))).await.unwrap();
+        drop(teller);
+        let read: Vec<_> = pieces(told).collect().await;
+        assert_eq!(read.len(), 2);
+        let error = VaultError::of_body(read.into_iter().last().unwrap().unwrap_err());
+        assert!(error.is_transient(), "{error:?}");
     }
 }

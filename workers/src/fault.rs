@@ -33,7 +33,8 @@ pub enum Fault {
         /// Who said so.
         why: String,
     },
-    /// Credentials are missing, wrong or not enough: every job would fail alike, so it waits and costs no attempt.
+    /// Credentials are missing, wrong or not enough, or the store is not what the settings ask for: every job would fail
+    /// alike, so it waits and costs no attempt.
     #[error("{0}")]
     Unauthorized(String),
     /// Time-outs, resets, 5xx, a full disk: tried again for a day, with growing pauses.
@@ -88,14 +89,16 @@ impl From<VaultError> for Fault {
     fn from(error: VaultError) -> Self {
         let why = chain(&error);
         match &error {
-            // The bucket or the rights to it: nothing any recording could help, and an operator's to mend.
-            VaultError::Store(store) if matches!(store.kind, StoreErrorKind::Denied | StoreErrorKind::NoStore) => {
-                Fault::Unauthorized(why)
-            }
+            VaultError::Store(store) if is_the_operators(store.kind) => Fault::Unauthorized(why),
             error if error.is_transient() => Fault::Transient(why),
             _ => Fault::Suspect(why),
         }
     }
+}
+
+/// The bucket, the rights to it or what its server can do: nothing any recording could help, and an operator's to mend.
+fn is_the_operators(kind: StoreErrorKind) -> bool {
+    matches!(kind, StoreErrorKind::Denied | StoreErrorKind::NoStore | StoreErrorKind::Unsupported)
 }
 
 /// An error and its sources in one line: what the log and the dead letter show.
@@ -117,10 +120,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn store_without_rights_or_bucket_costs_no_attempt() {
-        for (kind, is_waited_for) in
-            [(StoreErrorKind::Denied, true), (StoreErrorKind::NoStore, true), (StoreErrorKind::Unavailable, false)]
-        {
+    async fn store_that_an_operator_must_mend_costs_no_attempt() {
+        for (kind, is_waited_for) in [
+            (StoreErrorKind::Denied, true),
+            (StoreErrorKind::NoStore, true),
+            (StoreErrorKind::Unsupported, true),
+            (StoreErrorKind::Unavailable, false),
+        ] {
             let mut error = open_store("no store", S3Options::default()).await.unwrap_err();
             error.kind = kind;
             let fault = Fault::from(VaultError::Store(error));

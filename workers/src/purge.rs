@@ -140,8 +140,12 @@ mod tests {
         let wrong = |what: &str| Fault::Rejected(what.to_owned());
         let damaged = io::Error::new(io::ErrorKind::InvalidData, "flipped");
         assert!(matches!(unreadable(damaged, wrong), Fault::Rejected(_)));
-        let mut failed = open_store("no store", S3Options::default()).await.unwrap_err();
-        failed.kind = StoreErrorKind::Unavailable;
-        assert!(matches!(unreadable(io::Error::other(failed), wrong), Fault::Transient(_)));
+        for (kind, is_waited_for) in [(StoreErrorKind::Unavailable, false), (StoreErrorKind::Unsupported, true)] {
+            let mut failed = open_store("no store", S3Options::default()).await.unwrap_err();
+            failed.kind = kind;
+            let fault = unreadable(io::Error::other(failed), wrong);
+            assert_eq!(matches!(fault, Fault::Unauthorized(_)), is_waited_for, "{fault:?}");
+            assert_eq!(matches!(fault, Fault::Transient(_)), !is_waited_for, "{fault:?}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::UNFINISHED;
+use crate::error::{StoreError, StoreErrorKind};
 
 /// Tells a folder that is away from one that holds nothing yet: what was in use has `.unfinished` in it, and where a disk
 /// is not mounted that is missing. Being away must neither read as "every object is gone" nor make a second place for
@@ -22,7 +23,7 @@ impl Presence {
         Presence { root: root.to_owned(), was_in_use: Arc::default() }
     }
 
-    /// Fails while the folder is away.
+    /// Fails with [`StoreErrorKind::NoStore`] while the folder is away.
     pub(super) fn check(&self) -> io::Result<()> {
         match fs::metadata(self.root.join(UNFINISHED)) {
             Ok(_) => {
@@ -41,6 +42,7 @@ impl Presence {
     }
 
     fn away(&self) -> io::Error {
-        io::Error::other(format!("the vault is not at {}: is its disk mounted?", self.root.display()))
+        let problem = format!("the vault is not at {}: is its disk mounted?", self.root.display());
+        io::Error::other(StoreError::new(StoreErrorKind::NoStore, problem))
     }
 }

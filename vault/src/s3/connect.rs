@@ -112,7 +112,7 @@ pub(super) async fn connect(location: &str, options: S3Options) -> Result<Bucket
         transfer: Builder::new().timeout_config(timeouts(options.answer_timeout * TRANSFER_FACTOR)),
         sends_checksums,
         signs_payload: endpoint.as_ref().is_some_and(|url| url.starts_with("http:")),
-        place: endpoint.unwrap_or_else(|| format!("Amazon S3, {region}")).into(),
+        place: endpoint.map_or_else(|| format!("Amazon S3, {region}"), |url| without_userinfo(&url)).into(),
         last_seen: Default::default(),
     })
 }
@@ -138,7 +138,14 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// `//bucket/prefix` as the bucket's name and the prefix with its last slash.
+/// The URL as errors may repeat it: whatever is ahead of an `@` may hold a password.
+fn without_userinfo(url: &str) -> String {
+    let Some((ahead, place)) = url.rsplit_once('@') else { return url.to_owned() };
+    ahead.split_once("://").map_or_else(|| place.to_owned(), |(scheme, _)| format!("{scheme}://{place}"))
+}
+
+/// `//bucket/prefix` as the bucket's name and the prefix with its last slash. An error does not repeat `location`: keys
+/// are put there by mistake (`s3://KEY:SECRET@bucket`).
 fn bucket_and_prefix(location: &str) -> Result<(&str, String), StoreError> {
     let path = location.strip_prefix("//").unwrap_or_default();
     let (name, prefix) = path.split_once('/').unwrap_or((path, ""));
@@ -147,7 +154,7 @@ fn bucket_and_prefix(location: &str) -> Result<(&str, String), StoreError> {
     let is_right =
         !name.is_empty() && name.bytes().all(is_name) && (prefix.is_empty() || prefix.parse::<ObjectKey>().is_ok());
     if !is_right {
-        let problem = format!("\"s3:{location}\" names no bucket; expected s3://BUCKET or s3://BUCKET/PREFIX");
+        let problem = "it names no bucket: expected s3://BUCKET or s3://BUCKET/PREFIX, and nothing else in it";
         return Err(StoreError::new(StoreErrorKind::Unsupported, problem));
     }
     Ok((name, if prefix.is_empty() { String::new() } else { format!("{prefix}/") }))
@@ -171,6 +178,22 @@ mod tests {
             ["", "//", "///prefix", "calls", "//calls/../other", "//calls//a", "//calls?region=x", "//ca lls"]
         {
             assert!(bucket_and_prefix(location).is_err(), "{location}");
+        }
+    }
+
+    #[tokio::test]
+    async fn password_in_a_url_is_never_repeated() {
+        let error = bucket_and_prefix("//AKTEST:secret@calls").unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+        for (url, place) in [
+            ("https://AKTEST:secret@s3.example.com:9000", "https://s3.example.com:9000"),
+            ("https://AKTEST:sec/ret@s3.example.com", "https://s3.example.com"),
+            ("https://s3.example.com", "https://s3.example.com"),
+        ] {
+            let (access_key_id, secret_access_key) = ("AKTEST".to_owned(), "secret".into());
+            let server = Some(S3Server { endpoint_url: url.to_owned(), access_key_id, secret_access_key });
+            let bucket = connect("//calls", S3Options { server, ..S3Options::default() }).await.unwrap();
+            assert_eq!(&*bucket.place, place);
         }
     }
 }

@@ -48,6 +48,8 @@ impl Bucket {
         let (bucket, place) = (&self.name, &self.place);
         match (code, status) {
             ("NoSuchKey", _) => (StoreErrorKind::NotFound, "no such object".to_owned()),
+            // Of an upload under way: a lifecycle rule aborted it, or a first try to complete it did so unheard.
+            ("NoSuchUpload", _) => (StoreErrorKind::Unavailable, format!("{place} has ended the upload already")),
             ("NoSuchBucket", _) => (StoreErrorKind::NoStore, self.missing().to_string()),
             ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
             | (_, 301 | 307 | 308) => {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -77,6 +78,38 @@ async fn ranges_are_what_the_plain_bytes_hold_there() {
         let end = (range.end as usize).min(bytes.len());
         assert_eq!(chunks.concat(), bytes[range.start as usize..end], "{range:?}");
     }
+}
+
+#[tokio::test]
+async fn range_behind_the_end_is_empty_and_no_damage() {
+    for length in [0, 10, 65_536, 200_000] {
+        let Fixture { vault, key, folder: _folder } = fixture().await;
+        vault.seal(&key, stream_of(&plain(length))).await.unwrap();
+        for behind in [0, 1, 5_000, 65_536, 1_000_000, u64::MAX - length as u64] {
+            let start = length as u64 + behind;
+            let read = vault.open_range(&key, start..u64::MAX).await.unwrap().try_collect::<Vec<Bytes>>().await;
+            assert_eq!(read.unwrap().concat(), [0; 0], "{start} of {length}");
+        }
+    }
+}
+
+/// The directory store reads on the runtime's blocking threads: here there are only two.
+#[test]
+fn many_streams_open_at_once_are_all_read_to_their_end() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(2).enable_all().build().unwrap();
+    let read = runtime.block_on(async {
+        let Fixture { vault, key, folder: _folder } = fixture().await;
+        vault.seal(&key, stream_of(&plain(400_000))).await.unwrap();
+        let all = async {
+            let open = (0..8).map(|_| vault.open(&key));
+            let open = futures::future::try_join_all(open).await.unwrap();
+            futures::future::join_all(open.into_iter().map(|body| body.try_collect::<Vec<Bytes>>())).await
+        };
+        tokio::time::timeout(Duration::from_secs(20), all).await
+    });
+    runtime.shutdown_background();
+    let read = read.expect("they wait for each other");
+    assert!(read.into_iter().all(|read| read.unwrap().concat() == plain(400_000)));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use vault::contract::Place;
-use vault::{ObjectKey, ObjectStore, S3Options, StoreErrorKind, open_store};
+use vault::{ObjectKey, ObjectStore, S3Options, StoreErrorKind, VaultError, open_store};
 
 /// A folder of its own.
 struct Directory {
@@ -58,15 +58,40 @@ async fn objects_and_folders_are_their_owners_alone() {
 }
 
 #[tokio::test]
-async fn folder_that_vanished_does_not_read_as_objects_that_are_gone() {
+async fn folder_that_vanished_is_a_store_that_is_missing() {
     let place = fresh().await;
     let store = place.open().await;
     let key = "recordings/a/b.age".parse().unwrap();
     store.put(&key, body()).await.unwrap();
     fs::remove_dir_all(place.folder.path()).unwrap();
-    for failed in [store.head(&key).await.map(drop), store.get(&key, 0, None).await.map(drop), store.delete(&key).await]
-    {
-        assert_ne!(failed.unwrap_err().kind, StoreErrorKind::NotFound);
+    let listed = store.list("recordings/").next().await.unwrap();
+    for failed in [
+        store.put(&key, body()).await.map(drop),
+        store.head(&key).await.map(drop),
+        store.get(&key, 0, None).await.map(drop),
+        store.delete(&key).await,
+        listed.map(drop),
+    ] {
+        let error = failed.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::NoStore, "{error}");
+        assert!(error.to_string().contains("is its disk mounted?"), "{error}");
     }
     fs::create_dir(place.folder.path()).unwrap();
+}
+
+/// The system opens a folder in an object's place, and fails to read it.
+#[tokio::test]
+async fn read_that_fails_is_a_store_that_fails_and_no_damaged_object() {
+    let place = fresh().await;
+    let store = place.open().await;
+    let key = "recordings/a/b.age".parse().unwrap();
+    store.put(&"recordings/a/b.age/c.age".parse().unwrap(), body()).await.unwrap();
+    for (is_away, kind) in [(false, StoreErrorKind::Unavailable), (true, StoreErrorKind::NoStore)] {
+        let mut reading = store.get(&key, 0, None).await.unwrap();
+        if is_away {
+            fs::rename(Directory::unfinished(&place), place.folder.path().join("elsewhere")).unwrap();
+        }
+        let error = VaultError::of_body(reading.next().await.unwrap().unwrap_err());
+        assert!(matches!(&error, VaultError::Store(error) if error.kind == kind), "{error:?}");
+    }
 }

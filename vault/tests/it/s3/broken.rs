@@ -50,6 +50,18 @@ async fn error_in_an_answer_of_200_is_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn upload_that_was_ended_behind_its_back_is_no_object_that_is_missing() {
+    let server = fresh().await;
+    let store = server.open().await;
+    for operation in ["UploadPart", "CompleteMultipartUpload"] {
+        server.tap.play(operation, [Answer(404, "NoSuchUpload")]);
+        let error = store.put(&key("RE1"), body(&content(6_000_000))).await.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
+    }
+    store.put(&key("RE1"), body(&content(6_000_000))).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn silent_server_is_unavailable_after_the_time_limit() {
     let server = fresh().await;
     let store = server.store(S3Options { answer_timeout: Duration::from_millis(100), ..server.options() }).await;
