@@ -144,6 +144,26 @@ fn shared_key_signs_with_sha256_when_the_settings_header_names_it() {
     assert_eq!(verify(&odd, &keys()), Err(SignatureError::UnsupportedAlgorithm));
 }
 
+/// A shared key belongs to no account, so it must not vouch for accounts that nobody set up.
+#[test]
+fn shared_key_signs_for_accounts_that_are_configured_and_no_others() {
+    let signature = sign(URL, &[], &"12345".into(), Algorithm::HmacSha256);
+    let judge = |account: &str| {
+        let account: AccountSid = account.parse().unwrap();
+        let request = SignedRequest {
+            url: URL,
+            params: &[],
+            body: b"",
+            account_sid: Some(&account),
+            signature: Some(&signature),
+            settings: Some("key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"),
+        };
+        verify(&request, &keys())
+    };
+    assert_eq!(judge(ACCOUNT), Ok(()));
+    assert_eq!(judge("ACbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"), Err(SignatureError::UnknownAccount));
+}
+
 #[test]
 fn missing_signature_and_unknown_account_are_told_apart() {
     let other: AccountSid = "ACbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb".parse().unwrap();
