@@ -129,12 +129,16 @@ pub fn verify(request: &SignedRequest<'_>, keys: &SigningKeys) -> Result<(), Sig
     let shared = shared_key(request.settings, keys)?;
     let tokens = keys.tokens(request.account_sid)?;
     let candidates = shared.as_ref().map_or(tokens, std::slice::from_ref);
+    let is_body_right = has_body_told(request);
     let params = sorted(request.params);
-    let matches = |url: &str| candidates.iter().any(|key| is_equal(&tag(url, &params, key), &signature));
+    // Where the URL tells the body's hash, signing the URL signs the body: a form's parameters need not be signed too.
+    let signed: &[&[_]] = if is_body_right == Some(true) { &[&params, &[]] } else { &[&params] };
+    let is_signed = |url: &str, key| signed.iter().any(|params| is_equal(&tag(url, params, key), &signature));
+    let matches = |url: &str| candidates.iter().any(|key| is_signed(url, key));
     if !matches(request.url) && !spellings::others(request.url).iter().any(|url| matches(url)) {
         return Err(SignatureError::Mismatch);
     }
-    body_is_signed(request)
+    if is_body_right == Some(false) { Err(SignatureError::BodyHash) } else { Ok(()) }
 }
 
 /// The key that the settings header names; `None` for the auth token, which signs where the header names no algorithm.
@@ -185,12 +189,12 @@ fn is_equal(tag: &hmac::Tag, signature: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(tag.as_ref(), signature).is_ok()
 }
 
-/// Where the URL carries `bodySHA256`, the body must have that hash (lower hex).
-fn body_is_signed(request: &SignedRequest<'_>) -> Result<(), SignatureError> {
+/// Whether the body has the hash (lower hex) that `bodySHA256` in the URL tells; `None` where it tells none.
+fn has_body_told(request: &SignedRequest<'_>) -> Option<bool> {
     let query = request.url.split_once('?').map_or("", |(_, query)| query);
     let mut pairs = form_urlencoded::parse(query.as_bytes());
-    let Some((_, expected)) = pairs.find(|(name, _)| name == "bodySHA256") else { return Ok(()) };
+    let (_, expected) = pairs.find(|(name, _)| name == "bodySHA256")?;
     let hash = digest::digest(&digest::SHA256, request.body);
     let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    constant_time::verify_slices_are_equal(hash.as_bytes(), expected.as_bytes()).map_err(|_| SignatureError::BodyHash)
+    Some(constant_time::verify_slices_are_equal(hash.as_bytes(), expected.as_bytes()).is_ok())
 }
