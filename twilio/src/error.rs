@@ -95,15 +95,21 @@ fn kind(status: StatusCode, code: Option<u32>) -> TwilioErrorKind {
 /// RFC 9110, 10.2.3: seconds or a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("retry-after")?.to_str().ok()?.trim();
+        (Some(20009 | 20409), _) => TwilioErrorKind::Transient,
     let until = |date: &str| -> Option<DateTime<Utc>> { Some(DateTime::parse_from_rfc2822(date).ok()?.to_utc()) };
     let wait = match text.parse::<u64>() {
         Ok(secs) => Duration::from_secs(secs),
-        // Against the answer's own date: the two clocks need not agree.
-        Err(_) => (until(text)? - until(headers.get("date")?.to_str().ok()?)?).to_std().unwrap_or_default(),
+        Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => RETRY_AFTER_MOST,
+        // Against the answer's own date, where it has one: the two clocks need not agree.
+        Err(_) => {
+            let answered_at = headers.get("date").and_then(|date| until(date.to_str().ok()?)).unwrap_or_else(Utc::now);
+            (until(text)? - answered_at).to_std().unwrap_or_default()
+        }
     };
     Some(wait.clamp(RETRY_AFTER_LEAST, RETRY_AFTER_MOST))
 }
 
+#[expect(clippy::disallowed_methods, reason = "the last resort for an answer that does not say when it was written")]
 async fn read_some(mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
