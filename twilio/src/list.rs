@@ -1,6 +1,7 @@
 //! Recordings as JSON: one, or page by page.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::error::{TwilioError, TwilioErrorKind};
+use crate::error::{TwilioError, TwilioErrorKind, chunk};
 use crate::recording::{EncryptionDetails, Recording};
 use crate::request::Endpoint;
 use crate::sid::{AccountSid, RecordingSid};
@@ -83,8 +84,8 @@ impl From<Row> for Recording {
     }
 }
 
-pub(crate) async fn recording(response: Response) -> Result<Recording, TwilioError> {
-    Ok(parsed::<Row>(response).await?.into())
+pub(crate) async fn recording(response: Response, patience: Duration) -> Result<Recording, TwilioError> {
+    Ok(parsed::<Row>(response, patience).await?.into())
 }
 
 /// `None`, with a line in the log, where it does not say which recording of whom it is.
@@ -133,7 +134,7 @@ impl Pages {
             return Err(TwilioError::new(TwilioErrorKind::Transient, why));
         }
         let (response, _permit) = self.client.send(Endpoint::List, &self.account, url, None).await?;
-        let page: Page = parsed(response).await?;
+        let page: Page = parsed(response, self.client.config.request_timeout).await?;
         self.next = page.next_page_uri.filter(|uri| !uri.is_empty());
         let mut recordings: Vec<_> = page.recordings.into_iter().filter_map(listed).collect();
         let sids = recordings.iter().map(|recording| recording.recording_sid.clone()).collect();
@@ -156,11 +157,9 @@ fn first_page(account: &AccountSid, since: Option<NaiveDate>, until: Option<Naiv
     path
 }
 
-async fn parsed<T: serde::de::DeserializeOwned>(mut response: Response) -> Result<T, TwilioError> {
+async fn parsed<T: serde::de::DeserializeOwned>(mut response: Response, patience: Duration) -> Result<T, TwilioError> {
     let mut body = Vec::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| TwilioError::transport("the answer broke off", error))?
-    {
+    while let Some(chunk) = chunk(&mut response, patience).await? {
         if body.len() + chunk.len() > BODY_BYTES_MOST {
             return Err(TwilioError::new(TwilioErrorKind::Rejected, "an answer of more than 16 MiB"));
         }
