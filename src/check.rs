@@ -193,7 +193,7 @@ async fn clock(config: Arc<Config>) -> anyhow::Result<String> {
 
 /// Asks our own health route the way Twilio would come.
 async fn public_url(config: Arc<Config>) -> anyhow::Result<String> {
-    let base = config.public_base_url()?.as_str().trim_end_matches('/');
+    let base = config.public_base_url()?.as_str();
     let (health, shown) = (format!("{base}/healthz"), masked(base));
     let sent = http()?.get(&health).send().await.map_err(reqwest::Error::without_url);
     let response = sent.with_context(|| {

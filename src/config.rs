@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use catalog::Policy;
+use ingest::PublicUrl;
 use twilio::MediaFormat;
-use url::Url;
 
 use crate::settings::{Environment, SettingsError, Values};
 
@@ -36,7 +36,7 @@ const DAYS_MOST: u32 = 36_500;
 pub(crate) struct Config {
     pub(crate) values: Values,
     twilio: Option<Twilio>,
-    public_base_url: Option<Url>,
+    public_base_url: Option<PublicUrl>,
     pub(crate) listen_addr: SocketAddr,
     /// Where a worker shows its health and metrics.
     pub(crate) metrics_addr: SocketAddr,
@@ -122,7 +122,7 @@ impl Config {
     }
 
     /// The URL Twilio sees, for roles that check signatures.
-    pub(crate) fn public_base_url(&self) -> Result<&Url> {
+    pub(crate) fn public_base_url(&self) -> Result<&PublicUrl> {
         self.public_base_url.as_ref().ok_or_else(|| SettingsError::required("public_base_url"))
     }
 

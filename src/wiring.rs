@@ -1,5 +1,6 @@
 //! Opens what the configuration names: the one place that knows which engine stands behind which URL.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use transcriber::{
     Command, CommandConfig, Deepgram, DeepgramConfig, OpenAi, OpenAiConfig, TranscribeOptions, Transcriber,
     TranscriberError,
 };
+use twilio::AccountSid;
 use vault::{Identities, KeyError, ObjectStore, Recipients, S3Options, StoreErrorKind, Vault};
 use workers::{Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, Transcribe, WebhookSecret};
 
@@ -129,16 +131,10 @@ pub(crate) fn twilio(twilio: &Twilio) -> anyhow::Result<twilio::Client> {
         (None, Some(token)) => twilio::Credentials { user: twilio.account_sid.to_string(), secret: token.clone() },
         (None, None) => return Err(SettingsError::required("twilio_auth_token").into()),
     };
-    let mut account_credentials = std::collections::HashMap::new();
-    for (sid, token) in twilio.subaccounts.iter().filter(|_| twilio.api_key.is_none()) {
-        // The first token named for an account is its primary one.
-        let credentials = twilio::Credentials { user: sid.to_string(), secret: token.clone() };
-        account_credentials.entry(sid.clone()).or_insert(credentials);
-    }
     let client = twilio::Client::new(twilio::ClientConfig {
         api_url: twilio.api_url.clone(),
         credentials: main,
-        account_credentials,
+        account_credentials: subaccount_credentials(twilio),
         max_concurrency: twilio.max_concurrency,
         requests_per_second: twilio.requests_per_second,
         request_timeout: twilio.timeout,
@@ -148,6 +144,17 @@ pub(crate) fn twilio(twilio: &Twilio) -> anyhow::Result<twilio::Client> {
         let status = status.to_string();
         metrics::counter!("callvault_twilio_requests_total", "endpoint" => endpoint, "status" => status).increment(1);
     })))
+}
+
+/// Each subaccount's own token, with an API key and without: Twilio refuses a main account's key for its subaccounts.
+fn subaccount_credentials(twilio: &Twilio) -> HashMap<AccountSid, twilio::Credentials> {
+    let mut credentials = HashMap::new();
+    for (sid, token) in twilio.subaccounts.iter().filter(|(sid, _)| *sid != twilio.account_sid) {
+        // The first token named for an account is its primary one.
+        let own = || twilio::Credentials { user: sid.to_string(), secret: token.clone() };
+        credentials.entry(sid.clone()).or_insert_with(own);
+    }
+    credentials
 }
 
 /// Fails where the account's token is not set: a REST API key checks no signature.
@@ -168,7 +175,7 @@ pub(crate) fn signing_keys(twilio: &Twilio) -> Result<twilio::SigningKeys, Setti
 }
 
 /// Every account recordings are taken from, each once.
-pub(crate) fn accounts(twilio: &Twilio) -> Vec<twilio::AccountSid> {
+pub(crate) fn accounts(twilio: &Twilio) -> Vec<AccountSid> {
     let mut accounts = vec![twilio.account_sid.clone()];
     for (sid, _) in &twilio.subaccounts {
         if !accounts.contains(sid) {
@@ -289,4 +296,30 @@ pub(crate) fn reconciler(
         stuck_after: config.schedules.reconcile_stuck_after,
         is_dry_run,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    const MAIN: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const SUBACCOUNT: &str = "ACbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+    /// Twilio: "Main account API Keys are only available to access main account resources".
+    #[test]
+    fn api_key_is_for_the_main_account_and_a_subaccount_has_its_own_token() {
+        let tokens = format!("{SUBACCOUNT}=first,{SUBACCOUNT}=second,{MAIN}=rotated");
+        let account = [("TWILIO_ACCOUNT_SID", MAIN), ("TWILIO_AUTH_TOKEN", "token"), ("TWILIO_SUBACCOUNTS", &tokens)];
+        let key = [("TWILIO_API_KEY_SID", "SKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), ("TWILIO_API_KEY_SECRET", "secret")];
+        for key in [&key[..], &[]] {
+            let variables = account.iter().chain(key).copied().collect();
+            let config = Config::load(None, &variables).unwrap_or_else(|error| panic!("{error}"));
+            let credentials = subaccount_credentials(config.twilio().unwrap());
+            assert_eq!(credentials.len(), 1);
+            let own = &credentials[&SUBACCOUNT.parse().unwrap()];
+            assert_eq!((own.user.as_str(), own.secret.expose_secret()), (SUBACCOUNT, "first"));
+        }
+    }
 }

@@ -42,7 +42,7 @@ impl Fleet {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             account_sid: ACCOUNT.parse()?,
             auth_token: TOKEN.into(),
-            callback_url: Some(CALLBACK_URL.parse()?),
+            callback_url: Some(format!("{CALLBACK_URL}#rc=5&rp=5xx,ct,rt").parse()?),
             callback_target: Some(address),
             seed: 7,
         });

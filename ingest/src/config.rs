@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use queue::{Clock, Queue};
 use twilio::SigningKeys;
-use url::Url;
 
 use crate::public_url::PublicUrl;
 
@@ -15,9 +14,9 @@ pub type MetricsPage = Arc<dyn Fn() -> String + Send + Sync>;
 /// What the callback service is told.
 #[derive(Clone, Debug)]
 pub struct IngestConfig {
-    /// The URL Twilio sees, without the route. It may have a path: then the routes are served under that path too, so
+    /// The URL Twilio sees, without the route, as it is written there. It may have a path: then the routes are served under that path too, so
     /// that a proxy may strip it or not. Signatures are checked over it, never over `Host` or `X-Forwarded-*`.
-    pub public_base_url: Url,
+    pub public_base_url: PublicUrl,
     /// The accounts callbacks are taken from, with the keys that sign them.
     pub signing_keys: SigningKeys,
     /// The time the queue has to confirm; after it the answer is 503. Twilio gives a callback 15 s, retries included.
@@ -36,7 +35,7 @@ pub(crate) struct Ingest {
 impl Ingest {
     pub(crate) fn new(config: IngestConfig, queue: Arc<dyn Queue>, clock: Clock) -> Self {
         Self {
-            public_url: PublicUrl::new(&config.public_base_url),
+            public_url: config.public_base_url,
             signing_keys: config.signing_keys,
             publish_timeout: config.publish_timeout,
             queue,

@@ -28,5 +28,6 @@ mod transcription;
 pub use config::{IngestConfig, MetricsPage};
 pub use form::{BODY_BYTES_MAX, BODY_TIMEOUT};
 pub use probes::Probes;
+pub use public_url::PublicUrl;
 pub use routes::{probes_router, router};
 pub use server::{Limits, run, serve};

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use axum::extract::Request;
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
 use twilio::{AccountSid, CallSid, Params, RecordingSid};
@@ -53,10 +54,26 @@ impl Subject {
     }
 }
 
+/// Counts and logs a callback that is dropped before it is answered: whoever sent it has hung up.
+struct Unanswered {
+    is_callback: bool,
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if self.is_callback {
+            metrics::counter!("callvault_callbacks_total", "outcome" => "unanswered").increment(1);
+            tracing::warn!(outcome = "unanswered", "callback dropped: its sender hung up before it was answered");
+        }
+    }
+}
+
 /// Counts, times and logs the callback that `request` is.
 pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let mut unanswered = Unanswered { is_callback: is_callback(&request) };
     let mut response = next.run(request).await;
+    unanswered.is_callback = false;
     let Some(outcome) = response.extensions_mut().remove::<Outcome>() else {
         return response;
     };
@@ -64,6 +81,11 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     metrics::histogram!("callvault_callback_duration_seconds").record(started.elapsed());
     log(&outcome, &response.extensions_mut().remove().unwrap_or_default());
     response
+}
+
+/// Whether `request` was meant as a callback, wherever it went.
+pub(crate) fn is_callback(request: &Request) -> bool {
+    request.method() == Method::POST || request.headers().contains_key("X-Twilio-Signature")
 }
 
 fn log(outcome: &Outcome, subject: &Subject) {

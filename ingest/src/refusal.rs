@@ -19,6 +19,11 @@ const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("1");
 /// parameter's value or a secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
+    #[error(
+        "no such route: Twilio's callbacks go to /webhooks/recording and /webhooks/voice/status, without a slash at the \
+         end"
+    )]
+    NoSuchRoute,
     #[error("this route takes {0}")]
     Method(&'static str),
     #[error("the body is over {} KiB: no callback of Twilio's is", BODY_BYTES_MAX / 1024)]
@@ -53,7 +58,7 @@ impl Refusal {
             Self::Signature { .. } => StatusCode::FORBIDDEN,
             Self::BrokenOff | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unavailable(_) | Self::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NoProvider => StatusCode::NOT_FOUND,
+            Self::NoProvider | Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -61,6 +66,7 @@ impl Refusal {
     /// The value of the metric's `outcome`.
     fn outcome(&self) -> &'static str {
         match self {
+            Self::NoSuchRoute => "no_such_route",
             Self::Method(_) => "method_not_allowed",
             Self::TooLarge => "too_large",
             Self::NotAForm => "not_a_form",

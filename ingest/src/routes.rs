@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::{Ingest, IngestConfig, MetricsPage};
 use crate::form::BODY_BYTES_MAX;
-use crate::outcome::observe;
+use crate::outcome::{is_callback, observe};
 use crate::probes::{self, Probes};
 use crate::problem::problem;
 use crate::refusal::Refusal;
@@ -58,9 +58,12 @@ fn webhooks() -> Router<Arc<Ingest>> {
         .route("/webhooks/transcription/{provider}", any(transcription::result))
 }
 
-async fn no_such_route() -> Response {
-    let detail = "no such route: Twilio's callbacks go to /webhooks/recording and /webhooks/voice/status";
-    problem(StatusCode::NOT_FOUND, detail)
+/// A callback that comes here is lost, so it is counted and logged; anything else is not.
+async fn no_such_route(request: Request) -> Response {
+    if is_callback(&request) {
+        return Refusal::NoSuchRoute.into_response();
+    }
+    problem(StatusCode::NOT_FOUND, &Refusal::NoSuchRoute.to_string())
 }
 
 async fn method_not_allowed() -> Response {

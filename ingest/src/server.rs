@@ -1,11 +1,13 @@
 //! The connections: how many, how slow they may be, and how they end.
 
+use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -23,6 +25,8 @@ use crate::routes::router;
 
 /// Largest request head; with the body's bound it bounds what one connection can hold in memory.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Of so many places one must be free for a connection to be kept after its answer.
+const FREE_PLACES_ONE_IN: usize = 4;
 /// A pause after a failed accept: out of file descriptors, most likely, and connections have to end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -34,7 +38,8 @@ pub struct Limits {
     /// The time a new connection has to send its first request's head.
     pub first_request: Duration,
     /// The time between one answer and the end of the next request's head. Longer than the usual proxies keep an idle
-    /// connection (60 s), so that it is never us who close one that a proxy is about to use.
+    /// connection (60 s), so that it is never us who close one that a proxy is about to use. While fewer than a quarter
+    /// of the places are free, an answer ends its connection instead.
     pub idle: Duration,
     /// The time a peer may leave a part of an answer unread.
     pub unread: Duration,
@@ -123,16 +128,24 @@ async fn connection(
     app: Router,
     limits: Limits,
     shutdown: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
 ) {
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.unread));
     let app = TowerToHyperService::new(app);
     let asked = CancellationToken::new();
+    let are_places_scarce = || place.semaphore().available_permits() < limits.connections / FREE_PLACES_ONE_IN;
     let service = service_fn(|request: Request<Incoming>| {
         asked.cancel();
-        app.call(request)
+        let answering = app.call(request);
+        async move {
+            let mut answer = answering.await?;
+            if are_places_scarce() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

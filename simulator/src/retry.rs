@@ -35,14 +35,10 @@ pub(crate) struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The fragment this fleet is to be configured with at Twilio.
-    const RECOMMENDED: &str = "rc=5&rp=5xx,ct,rt&ct=2000&rt=4000&tt=15000";
-
-    /// The overrides of a callback URL; without any, those recommended for the fleet.
+    /// The overrides of a callback URL; without any, Twilio's defaults.
     pub(crate) fn of(fragment: Option<&str>) -> Self {
-        let fragment = fragment.filter(|fragment| !fragment.is_empty()).unwrap_or(Self::RECOMMENDED);
         let mut policy = Self::twilio_default();
-        for (key, value) in form_urlencoded::parse(fragment.as_bytes()) {
+        for (key, value) in form_urlencoded::parse(fragment.unwrap_or_default().as_bytes()) {
             let ms = |max| Duration::from_millis(value.parse::<u64>().unwrap_or(max).clamp(100, max));
             match &*key {
                 "ct" => policy.connect = ms(10_000),
@@ -61,6 +57,7 @@ impl RetryPolicy {
         Self { retries: 0, ..Self::twilio_default() }
     }
 
+    /// One retry, and only where no connection came about: an answer is the end of it, whatever it says.
     fn twilio_default() -> Self {
         Self {
             connect: Duration::from_secs(5),
@@ -119,8 +116,16 @@ mod tests {
     }
 
     #[test]
-    fn retries_of_the_recommended_fragment_fit_the_total() {
+    fn without_a_fragment_only_a_failed_connection_is_retried_and_once() {
         let policy = RetryPolicy::of(None);
+        assert!(policy.retries(Attempt::NotConnected) && !policy.retries(Attempt::TimedOut));
+        assert!(!policy.retries(Attempt::Answered(503)) && !policy.retries(Attempt::Answered(404)));
+        assert!(policy.pause_before(1).is_some() && policy.pause_before(2).is_none());
+    }
+
+    #[test]
+    fn retries_of_the_recommended_fragment_fit_the_total() {
+        let policy = RetryPolicy::of(Some("rc=5&rp=5xx,ct,rt&ct=2000&rt=4000&tt=15000"));
         let pauses: Duration = (0..=5).filter_map(|made| policy.pause_before(made)).sum();
         assert!(pauses < Duration::from_secs(4), "{pauses:?}");
         assert!(policy.retries(Attempt::Answered(503)) && !policy.retries(Attempt::Answered(403)));

@@ -93,7 +93,8 @@ impl Simulator {
     }
 
     /// Sends callbacks to `public_url` from now on, connecting by plain HTTP to `target` where it is given. The URL's
-    /// fragment may hold Twilio's connection overrides; without it, `#rc=5&rp=5xx,ct,rt&ct=2000&rt=4000&tt=15000`.
+    /// fragment may hold Twilio's connection overrides; without it a callback is sent again only, and once, where no
+    /// connection came about.
     pub fn set_callback(&self, public_url: Url, target: Option<SocketAddr>) {
         *locked(&self.state().callback) = Some(CallbackTarget { public_url, target });
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use ingest::PublicUrl;
 use url::{Host, Url};
 
 use super::Result;
@@ -28,7 +29,8 @@ pub(super) fn is_in_the_clear(url: &Url) -> bool {
     url.scheme() == "http" && !is_loopback
 }
 
-pub(super) fn public_base_url(values: &Values) -> Result<Option<Url>> {
+/// As it is written: that is what Twilio signs.
+pub(super) fn public_base_url(values: &Values) -> Result<Option<PublicUrl>> {
     let key = "public_base_url";
     let expected = "the URL Twilio sees, like https://voice.example.com";
     let Some(url) = web_url(values, key, expected)? else { return Ok(None) };
@@ -38,7 +40,7 @@ pub(super) fn public_base_url(values: &Values) -> Result<Option<Url>> {
     if url.path().contains("/webhooks/") {
         return Err(SettingsError::new(key, format!("ends in a route, which callvault adds: expected {expected}")));
     }
-    Ok(Some(url))
+    values.parsed(key, expected)
 }
 
 /// `PORT`, as hosting platforms set it, stands for `LISTEN_ADDR` unless that is set as near or nearer.

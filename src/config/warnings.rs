@@ -19,7 +19,7 @@ impl Config {
 
     fn about_addresses(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.public_base_url.as_ref().is_some_and(is_in_the_clear) {
+        if self.public_base_url.as_ref().is_some_and(|url| is_in_the_clear(url.as_url())) {
             warnings.push(
                 "PUBLIC_BASE_URL is http: callbacks come in the clear, and who reads one can send it again: use https"
                     .to_owned(),

@@ -100,7 +100,7 @@ async fn simulator(listener: &TcpListener) -> anyhow::Result<Simulator> {
         account_sid: ACCOUNT_SID.parse()?,
         auth_token: AUTH_TOKEN.into(),
         // The name is never looked up: signatures are over it, connections go to the listener.
-        callback_url: Some("https://voice.example.com/webhooks/recording".parse()?),
+        callback_url: Some("https://voice.example.com/webhooks/recording#rc=5&rp=5xx,ct,rt".parse()?),
         callback_target: Some(listener.local_addr()?),
         seed: 1,
     };

@@ -84,7 +84,8 @@ async fn five_hundred_calls_are_shared_by_two_ingests_and_two_workers(fleet: Fle
     let is_ready = async |port| reqwest::get(format!("http://127.0.0.1:{port}/readyz")).await.is_ok();
     until("both are ready", async || is_ready(one).await && is_ready(other).await).await;
     let (balancer, given) = balanced([one, other]).await;
-    fleet.twilio.set_callback("https://voice.example.com/webhooks/recording".parse().unwrap(), Some(balancer));
+    let callback_url = "https://voice.example.com/webhooks/recording#rc=5&rp=5xx,ct,rt";
+    fleet.twilio.set_callback(callback_url.parse().unwrap(), Some(balancer));
     let placed = futures::stream::iter((0..CALLS).map(|index| fleet.twilio.place_call(plan(index))));
     let placed: Vec<_> = placed.buffer_unordered(AT_ONCE).collect().await;
     assert!(placed.iter().flat_map(|call| &call.callbacks).all(|callback| callback.status == 200));

@@ -2,13 +2,14 @@
 //!
 //! Sources: `https://www.twilio.com/docs/voice/api/recording#recording-status-callback` and
 //! `https://www.twilio.com/docs/voice/api/call-resource#statuscallback`. Unknown fields are kept (they are signed) and
-//! otherwise ignored; every value but the SIDs and the status may be missing.
+//! otherwise ignored; every value but the SIDs and the status may be missing or odd: Twilio does not send a refused
+//! callback again, and the REST API can still be asked.
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 
-use crate::recording::{Recording, RecordingStatus};
+use crate::recording::{EncryptionDetails, Recording, RecordingStatus};
 use crate::sid::{AccountSid, CallSid};
 
 /// Decoded parameters, in the order they came.
@@ -37,6 +38,11 @@ impl Params {
 
     fn required(&self, field: &'static str) -> Result<&str, CallbackError> {
         self.present(field).ok_or_else(|| CallbackError { field, problem: "missing".to_owned() })
+    }
+
+    /// `None` where it is missing, and where it cannot be read.
+    fn lenient<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.present(name).and_then(|text| text.parse().ok())
     }
 
     fn optional<T: FromStr>(&self, field: &'static str) -> Result<Option<T>, CallbackError>
@@ -88,11 +94,13 @@ pub struct CallProgress {
 /// Reads a call's StatusCallback. A RecordingSid in it is a completed recording, whose facts are yet to be fetched.
 pub fn call_progress_callback(params: &Params) -> Result<CallProgress, CallbackError> {
     let has_recording = params.present("RecordingSid").is_some();
+    let recording = has_recording.then(|| recording(params, RecordingStatus::Completed)).transpose()?;
     Ok(CallProgress {
         account_sid: params.sid("AccountSid")?,
         call_sid: params.sid("CallSid")?,
         call_status: params.present("CallStatus").unwrap_or_default().to_owned(),
-        recording: has_recording.then(|| recording(params, RecordingStatus::Completed)).transpose()?,
+        // The ErrorCode here is the call's.
+        recording: recording.map(|recording| Recording { error_code: None, ..recording }),
     })
 }
 
@@ -104,25 +112,16 @@ fn recording(params: &Params, status: RecordingStatus) -> Result<Recording, Call
         conference_sid: params.optional("ConferenceSid")?,
         status,
         source: params.present("RecordingSource").map(str::to_owned),
-        channels: params.optional("RecordingChannels")?,
-        // Absent recordings have been seen with a duration of -1: no duration is no reason to refuse a callback.
-        duration_secs: params.present("RecordingDuration").and_then(|secs| secs.parse().ok()),
-        started_at: params.present("RecordingStartTime").map(start_time).transpose()?,
-        error_code: params.present("ErrorCode").and_then(|code| code.parse().ok()).filter(|code| *code != 0),
-        encryption: params.present("EncryptionDetails").map(encryption).transpose()?,
+        channels: params.lenient("RecordingChannels"),
+        // Absent recordings have been seen with a duration of -1.
+        duration_secs: params.lenient("RecordingDuration"),
+        // RFC 2822, in `+0000` or `GMT`.
+        started_at: params
+            .present("RecordingStartTime")
+            .and_then(|text| Some(DateTime::parse_from_rfc2822(text).ok()?.to_utc())),
+        error_code: params.lenient("ErrorCode").filter(|code| *code != 0),
+        encryption: params.present("EncryptionDetails").and_then(EncryptionDetails::in_text),
     })
-}
-
-/// RFC 2822, in `+0000` or `GMT`.
-fn start_time(text: &str) -> Result<DateTime<Utc>, CallbackError> {
-    let parsed = DateTime::parse_from_rfc2822(text);
-    let problem = || "expected an RFC 2822 date, like Tue, 24 Mar 2026 18:15:40 +0000".to_owned();
-    parsed.map(|time| time.to_utc()).map_err(|_| CallbackError { field: "RecordingStartTime", problem: problem() })
-}
-
-fn encryption(json: &str) -> Result<crate::EncryptionDetails, CallbackError> {
-    let problem = "expected JSON with public_key_sid, encrypted_cek and iv".to_owned();
-    serde_json::from_str(json).map_err(|_| CallbackError { field: "EncryptionDetails", problem })
 }
 
 #[cfg(test)]

@@ -77,7 +77,6 @@ impl Client {
         let http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(config.request_timeout)
             .user_agent(concat!("callvault/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| TwilioError::transport("cannot make an HTTP client", error))?;
@@ -95,7 +94,7 @@ impl Client {
         let mut url = self.path(account, &format!("Recordings/{sid}.json"))?;
         url.set_query(Some("IncludeSoftDeleted=true"));
         let (response, _permit) = self.send(Endpoint::Recording, account, url, None).await?;
-        list::recording(response).await
+        list::recording(response, self.config.request_timeout).await
     }
 
     /// The recording's media as a stream that resumes by itself where a transfer breaks off. `channels` asks for that

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
@@ -60,12 +61,12 @@ impl TwilioError {
     }
 
     /// An answer that is no success. Reads at most 64 KiB of it.
-    pub(crate) async fn answered(response: Response) -> Self {
+    pub(crate) async fn answered(response: Response, patience: Duration) -> Self {
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
         let mut message = format!("status {}", status.as_u16());
         // Twilio's support asks for it.
         let request = response.headers().get("twilio-request-id").and_then(|id| Some(id.to_str().ok()?.to_owned()));
-        let told = Told::parse(&read_some(response).await);
+        let told = Told::parse(&read_some(response, patience).await);
         message.extend(told.code.map(|code| format!(", code {code}")));
         message.extend(request.map(|id| format!(", request {id}")));
         message.extend(told.message.map(|text| format!(": {}", text.chars().take(200).collect::<String>())));
@@ -76,6 +77,16 @@ impl TwilioError {
             ..TwilioError::new(kind(status, told.code), message)
         }
     }
+
+    /// The same from the host that media were led to: it says nothing of our credentials nor of the account's limits.
+    pub(crate) fn of_another_host(self) -> Self {
+        match self.kind {
+            TwilioErrorKind::Unauthorized | TwilioErrorKind::Throttled => {
+                TwilioError { kind: TwilioErrorKind::Transient, ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// Codes first: they are more exact than the status (`https://www.twilio.com/docs/api/errors`).
@@ -84,6 +95,7 @@ fn kind(status: StatusCode, code: Option<u32>) -> TwilioErrorKind {
         (Some(20003 | 20004 | 20005 | 20006 | 20403), _) => TwilioErrorKind::Unauthorized,
         (Some(20404), _) => TwilioErrorKind::NotFound,
         (Some(20429), _) => TwilioErrorKind::Throttled,
+        (Some(20009 | 20409), _) => TwilioErrorKind::Transient,
         (_, 401 | 403) => TwilioErrorKind::Unauthorized,
         (_, 404) => TwilioErrorKind::NotFound,
         (_, 429) => TwilioErrorKind::Throttled,
@@ -93,20 +105,34 @@ fn kind(status: StatusCode, code: Option<u32>) -> TwilioErrorKind {
 }
 
 /// RFC 9110, 10.2.3: seconds or a date.
+#[expect(clippy::disallowed_methods, reason = "the last resort for an answer that does not say when it was written")]
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("retry-after")?.to_str().ok()?.trim();
     let until = |date: &str| -> Option<DateTime<Utc>> { Some(DateTime::parse_from_rfc2822(date).ok()?.to_utc()) };
     let wait = match text.parse::<u64>() {
         Ok(secs) => Duration::from_secs(secs),
-        // Against the answer's own date: the two clocks need not agree.
-        Err(_) => (until(text)? - until(headers.get("date")?.to_str().ok()?)?).to_std().unwrap_or_default(),
+        Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => RETRY_AFTER_MOST,
+        // Against the answer's own date, where it has one: the two clocks need not agree.
+        Err(_) => {
+            let answered_at = headers.get("date").and_then(|date| until(date.to_str().ok()?)).unwrap_or_else(Utc::now);
+            (until(text)? - answered_at).to_std().unwrap_or_default()
+        }
     };
     Some(wait.clamp(RETRY_AFTER_LEAST, RETRY_AFTER_MOST))
 }
 
-async fn read_some(mut response: Response) -> Vec<u8> {
+/// The next piece of a body; an error where none comes within `patience`. The time that the caller takes between two
+/// pieces does not count.
+pub(crate) async fn chunk(response: &mut Response, patience: Duration) -> Result<Option<Bytes>, TwilioError> {
+    match tokio::time::timeout(patience, response.chunk()).await {
+        Ok(read) => read.map_err(|error| TwilioError::transport("the answer broke off", error)),
+        Err(_) => Err(TwilioError::new(TwilioErrorKind::Transient, "the answer fell silent")),
+    }
+}
+
+async fn read_some(mut response: Response, patience: Duration) -> Vec<u8> {
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    while let Ok(Some(chunk)) = chunk(&mut response, patience).await {
         body.extend_from_slice(&chunk);
         if body.len() >= BODY_BYTES_MOST {
             body.truncate(BODY_BYTES_MOST);

@@ -15,6 +15,9 @@ const RAISE_AFTER: u32 = 20;
 /// Refusals closer together than this count once: they answer what was sent before the first.
 const LOWER_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
+/// Longest that a Retry-After holds everyone up; whoever is told to wait longer is told so again.
+const PAUSE_MOST: Duration = Duration::from_secs(60);
+
 /// A rate, and a number in flight that halves on 429 and creeps back. Twilio publishes neither limit; 429 (20429) says
 /// that the account's concurrency was passed. Who waits is served in turn.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ struct State {
     surplus: usize,
     successes: u32,
     lowered_at: Option<Instant>,
+    /// When Twilio takes requests again, where it said so.
+    not_before: Option<Instant>,
 }
 
 /// Tokio's time, so that tests can set it.
@@ -65,15 +70,18 @@ impl Limiter {
         Limiter {
             rate: RateLimiter::direct_with_clock(Quota::per_second(per_second).allow_burst(at_once), TokioClock),
             places: Semaphore::new(most),
-            state: Mutex::new(State { limit: most, surplus: 0, successes: 0, lowered_at: None }),
+            state: Mutex::new(State { limit: most, surplus: 0, successes: 0, lowered_at: None, not_before: None }),
             most,
         }
     }
 
-    /// Waits for a place and for the rate.
+    /// Waits for a place, for the time that Twilio asked for, and for the rate.
     pub(crate) async fn permit(self: &Arc<Self>) -> Permit {
         self.places.acquire().await.expect("nobody closes the semaphore").forget();
         let permit = Permit(Arc::clone(self));
+        while let Some(until) = self.paused_until() {
+            tokio::time::sleep_until(until).await;
+        }
         while let Err(early) = self.rate.check() {
             tokio::time::sleep(early.wait_time_from(TokioClock.now())).await;
         }
@@ -90,10 +98,17 @@ impl Limiter {
         }
     }
 
-    pub(crate) fn throttled(&self) {
+    fn paused_until(&self) -> Option<Instant> {
+        self.locked().not_before.filter(|until| *until > Instant::now())
+    }
+
+    /// Twilio refused a request, and may have said for how long it will.
+    pub(crate) fn throttled(&self, retry_after: Option<Duration>) {
         let mut state = self.locked();
         state.successes = 0;
         let now = Instant::now();
+        let until = retry_after.map(|wait| now + wait.min(PAUSE_MOST));
+        state.not_before = state.not_before.max(until);
         if state.lowered_at.is_none_or(|at| now.duration_since(at) >= LOWER_AT_MOST_EVERY) {
             let fewer = state.limit / 2;
             state.limit -= fewer;
@@ -140,20 +155,31 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn limit_halves_on_refusal_once_a_second() {
         let limiter = limiter(16);
-        limiter.throttled();
+        limiter.throttled(None);
         tokio::time::advance(Duration::from_millis(999)).await;
-        limiter.throttled();
+        limiter.throttled(None);
         assert_eq!(free(&limiter), 8);
         tokio::time::advance(Duration::from_millis(1)).await;
-        limiter.throttled();
+        limiter.throttled(None);
         assert_eq!(free(&limiter), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_goes_before_the_time_that_twilio_asked_for_or_a_minute() {
+        for (asked_secs, secs) in [(7, 7), (3600, 60)] {
+            let (limiter, began) = (limiter(4), Instant::now());
+            limiter.throttled(Some(Duration::from_secs(asked_secs)));
+            limiter.throttled(Some(Duration::from_secs(1)));
+            drop(limiter.permit().await);
+            assert_eq!(began.elapsed().as_secs(), secs);
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn limit_never_falls_below_one() {
         let limiter = limiter(5);
         for limit in [3, 2, 1, 1, 1] {
-            limiter.throttled();
+            limiter.throttled(None);
             assert_eq!(free(&limiter), limit);
             tokio::time::advance(LOWER_AT_MOST_EVERY).await;
         }
@@ -162,9 +188,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn limit_rises_by_one_for_successes_in_a_row_up_to_the_ceiling() {
         let limiter = limiter(6);
-        limiter.throttled();
+        limiter.throttled(None);
         succeed(&limiter, RAISE_AFTER - 1);
-        limiter.throttled();
+        limiter.throttled(None);
         succeed(&limiter, RAISE_AFTER - 1);
         assert_eq!(free(&limiter), 3);
         limiter.succeeded();
@@ -177,7 +203,7 @@ mod tests {
     async fn limit_that_falls_below_what_is_in_flight_is_kept_as_that_ends() {
         let limiter = limiter(8);
         let mut in_flight = all(&limiter);
-        limiter.throttled();
+        limiter.throttled(None);
         for in_flight_after in [7, 6, 5, 4] {
             in_flight.pop();
             assert_eq!((in_flight.len(), free(&limiter)), (in_flight_after, 0));
@@ -190,7 +216,7 @@ mod tests {
     async fn limit_that_rises_below_what_is_in_flight_lets_nothing_in() {
         let limiter = limiter(8);
         let in_flight = all(&limiter);
-        limiter.throttled();
+        limiter.throttled(None);
         succeed(&limiter, RAISE_AFTER);
         assert_eq!(free(&limiter), 0);
         drop(in_flight);

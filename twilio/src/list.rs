@@ -1,14 +1,16 @@
 //! Recordings as JSON: one, or page by page.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use reqwest::Response;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::client::Client;
-use crate::error::{TwilioError, TwilioErrorKind};
+use crate::error::{TwilioError, TwilioErrorKind, chunk};
 use crate::recording::{EncryptionDetails, Recording};
 use crate::request::Endpoint;
 use crate::sid::{AccountSid, RecordingSid};
@@ -20,11 +22,13 @@ const BODY_BYTES_MOST: usize = 16 << 20;
 
 #[derive(Deserialize)]
 struct Page {
-    recordings: Vec<Row>,
+    /// Read one by one: an odd one must not hide the others.
+    recordings: Vec<Value>,
     next_page_uri: Option<String>,
 }
 
-/// The resource, as tolerant as its history asks for: every field may be null, numbers may be strings.
+/// The resource, as tolerant as its history asks for: every field may be null, numbers may be strings. Only whose it is
+/// and which one it is must be right.
 #[derive(Deserialize)]
 struct Row {
     account_sid: AccountSid,
@@ -33,29 +37,29 @@ struct Row {
     call_sid: Option<crate::CallSid>,
     #[serde(default, deserialize_with = "lenient")]
     conference_sid: Option<crate::ConferenceSid>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     status: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     source: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     channels: Option<u8>,
     #[serde(default, deserialize_with = "lenient")]
     duration: Option<u32>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     start_time: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     date_created: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     error_code: Option<u32>,
     #[serde(default)]
-    encryption_details: Option<EncryptionDetails>,
+    encryption_details: Value,
 }
 
 /// Null, a number, or text that holds one; what cannot be read counts as unknown.
 fn lenient<'de, T: std::str::FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    let text = match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::String(text) => text,
-        serde_json::Value::Number(number) => number.to_string(),
+    let text = match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        Value::Number(number) => number.to_string(),
         _ => return Ok(None),
     };
     Ok(text.parse().ok())
@@ -75,13 +79,24 @@ impl From<Row> for Recording {
             duration_secs: row.duration,
             started_at: started.and_then(|text| Some(DateTime::parse_from_rfc2822(&text).ok()?.to_utc())),
             error_code: row.error_code.filter(|code| *code != 0),
-            encryption: row.encryption_details,
+            encryption: EncryptionDetails::in_json(row.encryption_details),
         }
     }
 }
 
-pub(crate) async fn recording(response: Response) -> Result<Recording, TwilioError> {
-    Ok(parsed::<Row>(response).await?.into())
+pub(crate) async fn recording(response: Response, patience: Duration) -> Result<Recording, TwilioError> {
+    Ok(parsed::<Row>(response, patience).await?.into())
+}
+
+/// `None`, with a line in the log, where it does not say which recording of whom it is.
+fn listed(row: Value) -> Option<Recording> {
+    let sid = row.get("sid").and_then(|sid| sid.as_str()?.parse::<RecordingSid>().ok());
+    let read = serde_json::from_value::<Row>(row).ok();
+    if read.is_none() {
+        let sid = sid.as_ref().map(RecordingSid::as_str);
+        tracing::warn!(recording.sid = sid, "skipped a recording in Twilio's list: its SIDs cannot be read");
+    }
+    read.map(Recording::from)
 }
 
 /// Follows `next_page_uri`. New recordings push older ones onto the next page: what one page back held is skipped.
@@ -119,12 +134,13 @@ impl Pages {
             return Err(TwilioError::new(TwilioErrorKind::Transient, why));
         }
         let (response, _permit) = self.client.send(Endpoint::List, &self.account, url, None).await?;
-        let page: Page = parsed(response).await?;
+        let page: Page = parsed(response, self.client.config.request_timeout).await?;
         self.next = page.next_page_uri.filter(|uri| !uri.is_empty());
-        let sids = page.recordings.iter().map(|row| row.sid.clone()).collect();
+        let mut recordings: Vec<_> = page.recordings.into_iter().filter_map(listed).collect();
+        let sids = recordings.iter().map(|recording| recording.recording_sid.clone()).collect();
         let before = std::mem::replace(&mut self.last, sids);
-        let new = page.recordings.into_iter().filter(|row| !before.contains(&row.sid));
-        Ok(Some(new.map(Recording::from).collect()))
+        recordings.retain(|recording| !before.contains(&recording.recording_sid));
+        Ok(Some(recordings))
     }
 }
 
@@ -141,11 +157,9 @@ fn first_page(account: &AccountSid, since: Option<NaiveDate>, until: Option<Naiv
     path
 }
 
-async fn parsed<T: serde::de::DeserializeOwned>(mut response: Response) -> Result<T, TwilioError> {
+async fn parsed<T: serde::de::DeserializeOwned>(mut response: Response, patience: Duration) -> Result<T, TwilioError> {
     let mut body = Vec::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| TwilioError::transport("the answer broke off", error))?
-    {
+    while let Some(chunk) = chunk(&mut response, patience).await? {
         if body.len() + chunk.len() > BODY_BYTES_MOST {
             return Err(TwilioError::new(TwilioErrorKind::Rejected, "an answer of more than 16 MiB"));
         }

@@ -8,14 +8,15 @@ use reqwest::Response;
 use url::Url;
 
 use crate::client::Client;
-use crate::error::{TwilioError, TwilioErrorKind};
+use crate::error::{TwilioError, TwilioErrorKind, chunk};
 use crate::limiter::Permit;
 use crate::part::{Identity, Part};
 use crate::request::Endpoint;
 use crate::sid::AccountSid;
 
-/// How often a broken transfer is taken up again before the stream fails.
+/// How often a broken transfer is taken up again, within so many bytes, before the stream fails.
 const RESUMES_MOST: u32 = 5;
+const PROGRESS_BYTES: u64 = 1 << 20;
 const RESUME_PAUSE: Duration = Duration::from_millis(200);
 
 /// Media under way. Dropping it ends the transfer and frees its place under the account's limit.
@@ -46,6 +47,7 @@ pub(crate) async fn open(client: &Client, account: &AccountSid, url: Url) -> Res
         read_bytes: 0,
         skip_bytes: 0,
         resumes: 0,
+        resumes_from: 0,
     };
     let (response, permit) = transfer.ask().await?;
     let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -73,7 +75,9 @@ struct Transfer {
     read_bytes: u64,
     /// Of the present body, still to be thrown away: it started over.
     skip_bytes: u64,
+    /// Since `resumes_from` was read.
     resumes: u32,
+    resumes_from: u64,
 }
 
 impl Transfer {
@@ -83,7 +87,7 @@ impl Transfer {
                 self.resume().await?;
                 continue;
             };
-            match response.chunk().await {
+            match chunk(response, self.client.config.request_timeout).await {
                 Ok(Some(chunk)) => {
                     let chunk = self.unread(chunk)?;
                     if !chunk.is_empty() {
@@ -92,7 +96,7 @@ impl Transfer {
                 }
                 Ok(None) if self.is_whole() => return Ok(None),
                 Ok(None) => self.broke(TwilioError::new(TwilioErrorKind::Transient, "the media ended early"))?,
-                Err(error) => self.broke(TwilioError::transport("the media broke off", error))?,
+                Err(error) => self.broke(error)?,
             }
         }
     }
@@ -113,9 +117,12 @@ impl Transfer {
         self.skip_bytes == 0 && self.media.length.is_none_or(|length| self.read_bytes == length)
     }
 
-    /// Another transfer, unless there were too many.
+    /// Another transfer, unless there were too many without progress.
     fn broke(&mut self, error: TwilioError) -> Result<(), TwilioError> {
         self.body = None;
+        if self.read_bytes - self.resumes_from >= PROGRESS_BYTES {
+            (self.resumes, self.resumes_from) = (0, self.read_bytes);
+        }
         self.resumes += 1;
         if self.resumes > RESUMES_MOST { Err(error) } else { Ok(()) }
     }
@@ -124,7 +131,10 @@ impl Transfer {
         tokio::time::sleep(RESUME_PAUSE * self.resumes).await;
         match self.ask().await {
             Ok((response, permit)) => self.take(response, permit),
-            Err(error) if error.kind == TwilioErrorKind::Transient => self.broke(error),
+            // Where Twilio says for how long, the limiter holds the next request up until then.
+            Err(error) if matches!(error.kind, TwilioErrorKind::Transient | TwilioErrorKind::Throttled) => {
+                self.broke(error)
+            }
             // Gone, or shorter than was promised: to be judged afresh by whoever asks for all of it.
             Err(mut error) if matches!(error.status, Some(404 | 416)) => {
                 error.kind = TwilioErrorKind::Transient;

@@ -128,8 +128,10 @@ impl FromStr for MediaFormat {
 }
 
 /// What opens a recording under Twilio's Voice Recording Encryption, with the customer's private key: without it the
-/// ciphertext can never be read. The callback and the REST API name the fields differently; both are read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// ciphertext can never be read. The callback and the REST API name the fields differently; both are read. A field that
+/// is not known is empty: the recording counts as encrypted all the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EncryptionDetails {
     /// The customer's public key that was used: `CR…`.
     #[serde(alias = "encryption_public_key_sid")]
@@ -140,6 +142,25 @@ pub struct EncryptionDetails {
     /// The initialisation vector of AES-256-GCM, base64.
     #[serde(alias = "encryption_iv")]
     pub iv: String,
+}
+
+impl EncryptionDetails {
+    /// The REST API's: null where the recording is not encrypted. Details that cannot be read are empty, never `None`.
+    pub(crate) fn in_json(details: serde_json::Value) -> Option<Self> {
+        match details {
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) => Self::in_text(&text),
+            details => Some(serde_json::from_value(details).unwrap_or_default()),
+        }
+    }
+
+    /// The callback's, which are JSON in a text; otherwise as [`EncryptionDetails::in_json`].
+    pub(crate) fn in_text(json: &str) -> Option<Self> {
+        match json.trim() {
+            "" | "null" => None,
+            json => Some(serde_json::from_str(json).unwrap_or_default()),
+        }
+    }
 }
 
 /// What Twilio says of a recording, by callback, by list or by fetch. It travels in queue messages: no URL and no phone

@@ -72,9 +72,13 @@ impl Client {
             limiter.succeeded();
             return Ok((response, permit));
         }
-        let error = TwilioError::answered(response).await;
+        let is_apis_own = self.is_api_host(response.url());
+        let error = TwilioError::answered(response, self.config.request_timeout).await;
+        if !is_apis_own {
+            return Err(error.of_another_host());
+        }
         if error.kind == TwilioErrorKind::Throttled {
-            limiter.throttled();
+            limiter.throttled(error.retry_after);
         }
         Err(error)
     }
@@ -96,7 +100,8 @@ impl Client {
             if let Some(first) = range_from {
                 request = request.header("range", format!("bytes={first}-"));
             }
-            let sent = request.send().await;
+            let sent = tokio::time::timeout(self.config.request_timeout, request.send()).await;
+            let sent = sent.map_err(|_| TwilioError::new(TwilioErrorKind::Transient, "no answer in time"))?;
             let response = sent.map_err(|error| TwilioError::transport("request failed", error))?;
             if !response.status().is_redirection() {
                 return Ok(response);

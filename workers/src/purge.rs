@@ -98,7 +98,7 @@ impl Purge {
         let (account, sid) = (permit.account_sid(), permit.recording_sid());
         let deletion = match self.twilio.delete_recording(account, sid).await {
             Ok(deletion) => deletion,
-            Err(error) if error.status == Some(409) => {
+            Err(error) if error.status == Some(409) || error.code.is_some_and(is_of_its_state) => {
                 let why = format!("Twilio will not delete it yet ({error})");
                 return Err(Fault::NotYet { after: CONFLICT_PAUSE, why });
             }
@@ -117,6 +117,11 @@ impl Purge {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// 20409, and 20009, "delete before complete": not while it is in that state, whatever HTTP status goes with it.
+fn is_of_its_state(code: u32) -> bool {
+    matches!(code, 20009 | 20409)
 }
 
 fn key(object: &StoredObject) -> Result<ObjectKey, Fault> {

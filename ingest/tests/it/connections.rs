@@ -83,6 +83,20 @@ async fn slow_clients_cannot_take_every_place_for_long() {
     assert_eq!(answer.status, 200);
 }
 
+/// One cheap request a minute must not hold a place for good.
+#[tokio::test]
+async fn idle_clients_cannot_take_every_place() {
+    let service = limited(Limits { connections: 8, ..Limits::default() }).await;
+    let mut idle = Vec::new();
+    for _ in 0..12 {
+        let mut stream = TcpStream::connect(service.address).await.unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        idle.push(stream);
+    }
+    let answer = timeout(PATIENCE, service.send(&Callback::recording())).await.expect("no place is free");
+    assert_eq!(answer.status, 200);
+}
+
 #[tokio::test]
 async fn client_that_does_not_read_is_cut_off() {
     let page = "x".repeat(16 << 20);

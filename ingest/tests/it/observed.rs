@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::Request;
+use futures::FutureExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use queue::Clock;
 use tempfile::TempDir;
@@ -54,6 +55,36 @@ async fn callbacks_are_counted_by_outcome_and_timed() {
     ] {
         assert!(page.lines().any(|present| present == line), "{line} in\n{page}");
     }
+}
+
+/// A wrong path at Twilio would lose every callback without a trace.
+#[tokio::test]
+async fn callback_to_no_route_is_counted_and_other_lost_visitors_are_not() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let page = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let (router, _folder) = router().await;
+    let signed = Request::get("/webhook/recording").header("X-Twilio-Signature", "x").body(Body::empty()).unwrap();
+    let slash = Callback { target: "/webhooks/recording/".to_owned(), ..Callback::recording() };
+    for (request, is_callback) in [(signed, 1), (http(&slash), 2), (Request::get("/").body(Body::empty()).unwrap(), 2)]
+    {
+        assert_eq!(router.clone().oneshot(request).await.unwrap().status(), 404);
+        let line = format!(r#"callvault_callbacks_total{{outcome="no_such_route"}} {is_callback}"#);
+        assert!(page.render().contains(&line), "{line} in\n{}", page.render());
+    }
+}
+
+#[tokio::test]
+async fn callback_whose_sender_hung_up_is_counted() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let page = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let (router, _folder) = router().await;
+    let endless = Body::from_stream(futures::stream::pending::<io::Result<axum::body::Bytes>>());
+    let request = Request::post("/webhooks/recording").header("Content-Type", FORM).body(endless).unwrap();
+    assert!(router.oneshot(request).now_or_never().is_none());
+    let line = r#"callvault_callbacks_total{outcome="unanswered"} 1"#;
+    assert!(page.render().contains(line), "{}", page.render());
 }
 
 #[derive(Clone, Default)]

@@ -4,7 +4,12 @@
 
 const fs = require("node:fs");
 const path = require("node:path");
-const { getExpectedTwilioSignature, validateRequest } = require("twilio/lib/webhooks/webhooks");
+const {
+  getExpectedBodyHash,
+  getExpectedTwilioSignature,
+  validateRequest,
+  validateRequestWithBody,
+} = require("twilio/lib/webhooks/webhooks");
 
 function encode(pairs, encoding) {
   if (encoding === "percent") {
@@ -45,16 +50,19 @@ function replay(given, accountSid, token) {
   if (one.order === "reversed") pairs.reverse();
   const sent = encode(changed(pairs, one.sent_params), one.encoding);
   const isPost = one.method === "POST";
+  if (one.body_hash) one.target = withQuery(one.target, "bodySHA256=" + getExpectedBodyHash(encode(pairs, one.encoding)));
   const sentTarget = one.sent_target ?? one.target;
 
   const url = (one.signed_base ?? one.base) + (isPost ? one.target : withQuery(one.target, encode(pairs, one.encoding)));
-  const signature = one.signature ?? getExpectedTwilioSignature(one.token, url, isPost ? asObject(pairs) : {});
+  const signature = one.signature ?? getExpectedTwilioSignature(one.token, url, isPost && !one.body_hash ? asObject(pairs) : {});
   const target = isPost ? sentTarget : withQuery(sentTarget, sent);
   const body = isPost ? sent : "";
   const headers = { "X-Twilio-Signature": signature };
   if (isPost) headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8";
   const received = asObject(new URLSearchParams(body));
-  const isValid = validateRequest(token, signature, one.base + target, received);
+  const isValid = one.body_hash
+    ? validateRequestWithBody(token, signature, one.base + target, body)
+    : validateRequest(token, signature, one.base + target, received);
   return { name: one.name, base: one.base, method: one.method, target, headers, body, is_valid: isValid };
 }
 

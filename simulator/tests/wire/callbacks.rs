@@ -172,7 +172,7 @@ fn is_genuine(callback: &Received) -> bool {
 async fn failing_callback_is_retried_until_it_is_taken() {
     let simulator = start().await;
     let receiver = Receiver::start(|before, _| if before < 2 { 503 } else { 200 }).await;
-    simulator.set_callback(PUBLIC_URL.parse().unwrap(), Some(receiver.address));
+    simulator.set_callback(format!("{PUBLIC_URL}#rc=5&rp=5xx").parse().unwrap(), Some(receiver.address));
     let planned = simulator.place_call(call(0)).await;
     assert_eq!((planned.callbacks[0].status, planned.callbacks[0].attempts), (200, 3));
     let counters = simulator.counters();
@@ -198,10 +198,12 @@ async fn callback_is_lost_after_its_last_retry() {
 #[tokio::test]
 async fn refusal_is_not_retried() {
     let simulator = start().await;
-    let receiver = Receiver::start(|_, _| 403).await;
-    simulator.set_callback(PUBLIC_URL.parse().unwrap(), Some(receiver.address));
-    let planned = simulator.place_call(call(0)).await;
-    assert_eq!((planned.callbacks[0].status, planned.callbacks[0].attempts), (403, 1));
+    for status in [403, 503] {
+        let receiver = Receiver::start(move |_, _| status).await;
+        simulator.set_callback(PUBLIC_URL.parse().unwrap(), Some(receiver.address));
+        let planned = simulator.place_call(call(0)).await;
+        assert_eq!((planned.callbacks[0].status, planned.callbacks[0].attempts), (status, 1));
+    }
 }
 
 #[tokio::test]

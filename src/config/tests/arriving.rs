@@ -27,7 +27,7 @@ fn arrived(config: &Config, key: &str) -> String {
         "twilio_max_concurrency" => twilio.max_concurrency.to_string(),
         "twilio_timeout_secs" => twilio.timeout.as_secs().to_string(),
         "twilio_requests_per_second" => twilio.requests_per_second.to_string(),
-        "public_base_url" => config.public_base_url().unwrap().to_string(),
+        "public_base_url" => config.public_base_url().unwrap().as_url().to_string(),
         "listen_addr" => config.listen_addr.to_string(),
         "port" => config.listen_addr.port().to_string(),
         "metrics_addr" => config.metrics_addr.to_string(),

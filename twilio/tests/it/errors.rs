@@ -74,6 +74,20 @@ async fn retry_after_a_date_is_counted_from_the_answers_date() {
     }
 }
 
+#[tokio::test]
+async fn retry_after_a_date_is_counted_from_here_where_the_answer_has_none() {
+    for (date, secs) in [("Fri, 31 Dec 9999 23:59:59 GMT", 3600), ("Sun, 06 Nov 1994 08:49:37 GMT", 1)] {
+        let error = told(sized(&format!("429 Too Many Requests\nRetry-After: {date}"), "")).await;
+        assert_eq!(error.retry_after, Some(Duration::from_secs(secs)), "{date}");
+    }
+}
+
+#[tokio::test]
+async fn retry_after_too_large_to_count_is_an_hour() {
+    let error = told(sized("429 Too Many Requests\nRetry-After: 99999999999999999999999", "")).await;
+    assert_eq!(error.retry_after, Some(Duration::from_secs(3600)));
+}
+
 /// Twilio's codes say more than the status beside them (<https://www.twilio.com/docs/api/errors>).
 #[tokio::test]
 async fn code_decides_before_the_status() {
@@ -85,7 +99,8 @@ async fn code_decides_before_the_status() {
         (20007, "400 Bad Request", TwilioErrorKind::Rejected),
         (20403, "403 Forbidden", TwilioErrorKind::Unauthorized),
         (20404, "400 Bad Request", TwilioErrorKind::NotFound),
-        (20409, "409 Conflict", TwilioErrorKind::Transient),
+        (20409, "400 Bad Request", TwilioErrorKind::Transient),
+        (20009, "400 Bad Request", TwilioErrorKind::Transient),
         (20429, "503 Service Unavailable", TwilioErrorKind::Throttled),
         (20500, "500 Internal Server Error", TwilioErrorKind::Transient),
         (16113, "400 Bad Request", TwilioErrorKind::Rejected),

@@ -4,7 +4,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
 use simulator::{CallPlan, Faults, MediaPlan, Simulator};
-use twilio::{Client, ClientConfig, Recording, RecordingSid, RecordingStatus, TwilioError, TwilioErrorKind};
+use twilio::{
+    Client, ClientConfig, EncryptionDetails, Recording, RecordingSid, RecordingStatus, TwilioError, TwilioErrorKind,
+};
 
 use crate::harness::{
     ACCOUNT, AUTHORIZATION, DUAL, OTHER_ACCOUNT, account, add, add_clip, client, config, credentials, faulty,
@@ -142,6 +144,30 @@ async fn recording_on_two_pages_is_listed_once() {
     let (sids, error) = listed(&client(peer.url.clone())).await;
     assert!(error.is_none());
     assert_eq!(sids, [a, b, c]);
+}
+
+/// Whose it is and which one it is must be right; nothing else may cost the page.
+#[tokio::test]
+async fn odd_row_is_skipped_and_the_others_are_listed() {
+    let row = |sid: &str| json!({ "sid": sid, "account_sid": ACCOUNT, "status": 7, "start_time": [], "channels": {} });
+    let other = json!({ "sid": sid('c'), "account_sid": "AC1" });
+    let rows = json!([row(&sid('a')), row("RE1"), null, other, row(&sid('b'))]);
+    let peer = Peer::saying([sized("200 OK", &json!({ "recordings": rows }).to_string())]).await;
+    let (sids, error) = listed(&client(peer.url.clone())).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(sids, [sid('a'), sid('b')]);
+}
+
+#[tokio::test]
+async fn odd_encryption_details_still_say_that_a_recording_is_encrypted() {
+    for (details, is_encrypted) in
+        [(json!({ "cek": 1 }), true), (json!("odd"), true), (json!([]), true), (json!(null), false), (json!(""), false)]
+    {
+        let row = json!({ "sid": sid('a'), "account_sid": ACCOUNT, "encryption_details": details });
+        let peer = Peer::saying([sized("200 OK", &row.to_string())]).await;
+        let recording = client(peer.url.clone()).recording(&account(), &sid('a').parse().unwrap()).await.unwrap();
+        assert_eq!(recording.encryption, is_encrypted.then(EncryptionDetails::default), "{details}");
+    }
 }
 
 #[tokio::test]

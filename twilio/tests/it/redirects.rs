@@ -2,7 +2,7 @@
 
 use twilio::{Deletion, TwilioErrorKind};
 
-use crate::harness::{AUTHORIZATION, account, client, drained, hurried, some_recording, wav, whole};
+use crate::harness::{AUTHORIZATION, account, client, drained, hurried, some_recording, unhindered, wav, whole};
 use crate::peer::{Answer, Peer, answer, sized};
 
 fn found(location: &str) -> Answer {
@@ -29,6 +29,19 @@ async fn redirect_on_the_api_host_keeps_the_credentials() {
     assert_eq!(whole(media).await.unwrap(), b"media");
     assert_eq!(api.heard_header("authorization"), [AUTHORIZATION, AUTHORIZATION]);
     assert!(api.heard()[1].starts_with("GET /elsewhere.wav "));
+}
+
+/// A store's refusal says nothing of our credentials, and its limits are not the account's.
+#[tokio::test]
+async fn refusal_by_another_host_is_transient_and_lowers_no_limit() {
+    for status in ["401 Unauthorized", "403 Forbidden", "429 Too Many Requests\nRetry-After: 30"] {
+        let store = Peer::saying([sized(status, "")]).await;
+        let api = Peer::saying([found(store.url.as_str()), sized("200 OK", "{}")]).await;
+        let client = client(api.url.clone());
+        let error = wav(&client, &some_recording()).await.unwrap_err();
+        assert_eq!((error.kind, error.status), (TwilioErrorKind::Transient, status[..3].parse().ok()));
+        unhindered(client.check_account(&account())).await.unwrap();
+    }
 }
 
 /// Links into a store expire: the API is asked for a new one.

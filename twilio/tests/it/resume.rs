@@ -1,10 +1,14 @@
 //! Media whose transfer breaks off: whole in the end, or an error, never a mixture.
 
-use futures::StreamExt;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt};
 use simulator::{Faults, MediaPlan, clips};
 use twilio::{TwilioError, TwilioErrorKind};
 
-use crate::harness::{MONO, add, add_clip, client, drained, faulty, hurried, some_recording, until, wav, whole};
+use crate::harness::{
+    MONO, account, add, add_clip, client, drained, faulty, hurried, some_recording, until, wav, whole,
+};
 use crate::peer::{Answer, Peer, answer, sized, stalled};
 
 /// Ten bytes were promised, `01234` came.
@@ -103,12 +107,65 @@ async fn server_error_on_the_way_is_overcome() {
     assert_eq!((bytes.as_str(), error.is_none()), ("0123456789", true));
 }
 
+fn throttled() -> Answer {
+    sized("429 Too Many Requests\nRetry-After: 7", r#"{"code":20429,"status":429}"#)
+}
+
 #[tokio::test]
-async fn throttling_on_the_way_ends_the_media_as_throttled() {
-    let throttled = sized("429 Too Many Requests\nRetry-After: 7", r#"{"code":20429,"status":429}"#);
-    let (_, error, peer) = taken([cut(), throttled]).await;
+async fn throttling_on_the_way_is_waited_out() {
+    let peer = Peer::saying([cut(), throttled(), part("5-9/10", "56789")]).await;
+    let client = client(peer.url.clone());
+    let (media, elapsed) = hurried(async {
+        let began = tokio::time::Instant::now();
+        (whole(wav(&client, &some_recording()).await.unwrap()).await, began.elapsed())
+    })
+    .await;
+    assert_eq!(media.unwrap(), b"0123456789");
+    assert!(elapsed.as_secs() >= 7, "{elapsed:?}");
+    assert_eq!(peer.heard_header("range"), ["", "bytes=5-", "bytes=5-"]);
+}
+
+#[tokio::test]
+async fn throttling_that_does_not_end_is_throttling() {
+    let (_, error, peer) = taken([cut(), throttled()]).await;
     assert_eq!(error.unwrap().kind, TwilioErrorKind::Throttled);
-    assert_eq!(peer.heard().len(), 2);
+    assert_eq!(peer.heard().len(), 6);
+}
+
+/// A long recording over a bad line: each transfer brings a MiB, and there are more of them than may fail in a row.
+#[tokio::test]
+async fn breaks_with_progress_between_them_are_not_too_many() {
+    const MIB: usize = 1 << 20;
+    let cut_after_a_mib = |before: usize, _: &str| {
+        let (first, total) = (before * MIB, 9 * MIB);
+        let head = format!("206 Partial Content\nContent-Range: bytes {first}-{}/{total}", total - 1);
+        answer(&format!("{head}\nContent-Length: {}", total - first), vec![b'x'; MIB])
+    };
+    let client = client(Peer::start(cut_after_a_mib).await.url);
+    let media = hurried(async { whole(wav(&client, &some_recording()).await.unwrap()).await }).await;
+    assert_eq!(media.unwrap().len(), 9 * MIB);
+}
+
+/// A part of the media was asked for, and then nobody read on for a minute: that is no stall of Twilio's.
+#[tokio::test]
+async fn own_slowness_is_not_taken_for_a_stall() {
+    let (simulator, client) = faulty(Faults::default()).await;
+    let sid = add(&simulator, 0, MediaPlan::Synthetic { bytes: 20_000_000 });
+    let mut body = wav(&client, &sid).await.unwrap().body;
+    let mut came = 0;
+    while let Some(chunk) = body.next().now_or_never() {
+        came += chunk.unwrap().unwrap().len();
+    }
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::resume();
+    for _ in 0..20 {
+        client.check_account(&account()).await.unwrap();
+    }
+    while let Some(chunk) = body.next().await {
+        came += chunk.unwrap().len();
+    }
+    assert_eq!((came, simulator.counters().requests_to("media")), (20_000_000, 1));
 }
 
 #[tokio::test]
