@@ -86,7 +86,8 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// A whole new lease from now; [`QueueError::LeaseLost`] where it ran out and the message went to another receiver.
     async fn extend(&self, receipt: &Receipt) -> Result<(), QueueError>;
 
-    /// Ends a delivery. [`QueueError::LeaseLost`] where it went to another receiver: nothing is changed then.
+    /// Ends a delivery. [`QueueError::LeaseLost`] where it went to another receiver: nothing is changed then. After any
+    /// other error it is not ended yet: the engine goes on trying by itself, or the message comes again.
     async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError>;
 
     /// What waits in a stage, dead letters included.

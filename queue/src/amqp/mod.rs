@@ -63,20 +63,19 @@ impl Amqp {
         Ok(Amqp { address, topology, publishing, publisher, consuming, options })
     }
 
-    /// What is published in a delivery's place, and where; nothing, when it is done.
-    fn copy(&self, lane: Lane, delivery: Delivery, settlement: Settlement) -> Option<(String, Message)> {
+    /// What is published in a delivery's place, and for which lane; nothing, when it is done.
+    fn copy(&self, lane: Lane, delivery: Delivery, settlement: Settlement) -> Option<(Lane, Message)> {
         let now_ms = self.options.clock.now_ms();
         let again = Message::again(delivery);
         match settlement {
             Settlement::Ack => None,
             Settlement::RetryAfter { delay, charge } => {
                 let attempt = again.attempt.saturating_sub(u32::from(!charge));
-                let message = Message { attempt, not_before_ms: later(now_ms, delay), ..again };
-                Some((self.topology.after(lane.stage, delay), message))
+                Some((lane, Message { attempt, not_before_ms: later(now_ms, delay), ..again }))
             }
             Settlement::DeadLetter { reason } => {
                 let message = Message { reason: Some(reason), died_at_ms: Some(now_ms), ..again };
-                Some((self.topology.lane(Lane::dead(lane.stage)), message))
+                Some((Lane::dead(lane.stage), message))
             }
         }
     }
@@ -133,17 +132,22 @@ impl Queue for Amqp {
             let _ = acker.nack(BasicNackOptions { requeue: true, multiple: false }).await;
             return Ok(());
         }
-        let copy = self.copy(lane, delivery, settlement);
-        let is_copied = copy.is_some();
-        if let Some((queue, message)) = copy {
-            // Where this fails the lease runs out, and the message comes again.
-            let published = self.publisher.publish(queue, message, CONFIRM_LIMIT).await;
-            published.map_err(|trouble| self.wrong(trouble))?;
-        }
-        let acked = acker.ack(BasicAckOptions::default()).await;
+        let Some((to, message)) = self.copy(lane, delivery, settlement) else {
+            let acked = acker.ack(BasicAckOptions::default()).await;
+            self.consuming.leases.end(&receipt);
+            return if matches!(acked, Ok(true)) { Ok(()) } else { Err(QueueError::LeaseLost) };
+        };
+        // What becomes of it is decided: it must not run out meanwhile.
+        self.consuming.leases.extend(&receipt, self.options.lease).ok_or(QueueError::LeaseLost)?;
+        let published = self.consuming.publish(to, &message).await;
         self.consuming.leases.end(&receipt);
-        // With the copy out, the worst is that the message comes twice.
-        if is_copied || matches!(acked, Ok(true)) { Ok(()) } else { Err(QueueError::LeaseLost) }
+        match &published {
+            // The worst is that the message comes twice.
+            Ok(()) => drop(acker.ack(BasicAckOptions::default()).await),
+            // To let it come again would charge an attempt.
+            Err(_) => self.consuming.pass_on(to, message, acker),
+        }
+        published.map_err(|trouble| self.wrong(trouble))
     }
 
     async fn depth(&self, stage: Stage) -> Result<Depth, QueueError> {

@@ -129,17 +129,27 @@ async fn alarm_refuses_publishes_at_once_while_work_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retry_that_cannot_be_published_comes_again_all_the_same() {
-    let (_broker, proxy, queue) = Broker::behind_proxy().await;
-    publish(queue.as_ref(), 1).await;
-    proxy.block("low on memory");
+async fn settlements_during_an_alarm_are_kept_until_it_is_over_and_cost_no_attempt() {
+    let (broker, proxy, queue) = Broker::behind_proxy().await;
+    for number in [1, 2] {
+        publish(queue.as_ref(), number).await;
+    }
+    proxy.block("low on disk");
     while queue.check().await.is_ok() {}
-    let delivery = next(queue.as_ref()).await;
-    let retry = Settlement::RetryAfter { delay: Duration::ZERO, charge: true };
-    let error = queue.settle(delivery, retry).await.unwrap_err();
-    assert!(problem(&error).contains("alarm"), "{error}");
-    // Its lease runs out.
-    assert_eq!(next(queue.as_ref()).await.attempt, 2);
+    let held = [next(queue.as_ref()).await, next(queue.as_ref()).await];
+    let retry = Settlement::RetryAfter { delay: Duration::ZERO, charge: false };
+    let settlements = [retry, Settlement::DeadLetter { reason: "no such model".to_owned() }];
+    for (delivery, settlement) in held.into_iter().zip(settlements) {
+        let error = queue.settle(delivery, settlement).await.unwrap_err();
+        assert!(problem(&error).contains("alarm"), "{error}");
+    }
+    // Their leases are over three times by then.
+    let other = broker.open().await;
+    assert!(other.receive(LIVE, 1, Duration::from_secs(3)).await.unwrap().is_empty());
+    proxy.unblock();
+    let again = next(other.as_ref()).await;
+    assert_eq!((number(&again), again.attempt), (1, 1));
+    while queue.depth(Stage::Purge).await.unwrap().dead != 1 {}
 }
 
 #[tokio::test(flavor = "multi_thread")]
