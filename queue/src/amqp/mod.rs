@@ -38,6 +38,7 @@ use url::Address;
 
 /// Health routes give up on a check after two seconds.
 const CHECK_LIMIT: Duration = Duration::from_millis(900);
+/// For each answer of the broker's to a look around: thousands of dead letters are as many answers.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
@@ -81,10 +82,10 @@ impl Amqp {
     }
 
     /// A channel to look around on: not where it is published, which the broker does not read while an alarm lasts.
-    async fn looking<T>(&self, look: impl AsyncFnOnce(&Channel) -> Result<T, lapin::Error>) -> Result<T, QueueError> {
+    async fn looking<T>(&self, look: impl AsyncFnOnce(&Channel) -> Result<T, Trouble>) -> Result<T, QueueError> {
         let looked = async {
             let connection = self.consuming.link.connection().await?;
-            within(LOOK_LIMIT, async { look(&connection.create_channel().await?).await }).await
+            look(&within(LOOK_LIMIT, connection.create_channel()).await?).await
         };
         looked.await.map_err(|trouble| self.wrong(trouble))
     }
@@ -154,7 +155,7 @@ impl Queue for Amqp {
         let lanes = [Lane::live(stage), Lane::dead(stage)].map(|lane| self.topology.lane(lane));
         let delays = delays::tiers().iter().map(|tier| self.topology.delay(stage, tier));
         let queues: Vec<String> = lanes.into_iter().chain(delays).collect();
-        let ready = self.looking(async |channel| topology::ready(channel, &queues).await).await?;
+        let ready = self.looking(async |channel| within(LOOK_LIMIT, topology::ready(channel, &queues)).await).await?;
         let in_flight = self.consuming.leases.in_flight(stage) as u64;
         Ok(Depth { ready: ready[0], dead: ready[1], delayed: ready[2..].iter().sum(), in_flight })
     }
@@ -169,15 +170,16 @@ impl Queue for Amqp {
         let look = async |channel: &Channel| {
             let mut letters = Vec::new();
             let mut last: Option<Acker> = None;
+            let get = || within(LOOK_LIMIT, channel.basic_get(queue.as_str().into(), BasicGetOptions::default()));
             while letters.len() < max
-                && let Some(got) = channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?
+                && let Some(got) = get().await?
             {
                 let found = got.delivery;
                 letters.push(Message::read(lane, found.data, &found.properties, now_ms).into_dead_letter());
                 last = Some(found.acker);
             }
             if let Some(acker) = last {
-                acker.nack(BasicNackOptions { requeue: true, multiple: true }).await?;
+                within(LOOK_LIMIT, acker.nack(BasicNackOptions { requeue: true, multiple: true })).await?;
             }
             Ok(letters)
         };
