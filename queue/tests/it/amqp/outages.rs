@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use queue::contract::Engine;
 use queue::{Lane, QueueError, Settlement, Stage};
 
@@ -126,6 +127,24 @@ async fn alarm_refuses_publishes_at_once_while_work_goes_on() {
     queue.depth(Stage::Purge).await.unwrap();
     proxy.unblock();
     publish(queue.as_ref(), 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alarm_refuses_at_once_what_comes_when_all_confirms_are_awaited() {
+    let (broker, proxy, queue) = Broker::behind_proxy().await;
+    publish(queue.as_ref(), 0).await;
+    proxy.set(Way::Deaf);
+    let publishing = Arc::clone(&queue);
+    let all = tokio::spawn(async move {
+        let jobs: Vec<_> = (0..300).map(job).collect();
+        join_all(jobs.iter().map(|job| publishing.publish(job, Duration::ZERO))).await
+    });
+    // As many as a channel may wait for, and the one before.
+    while broker.counted("purge").await.0 < 257 {}
+    proxy.block("low on disk");
+    let errors = all.await.unwrap().into_iter().filter_map(Result::err);
+    let (refused, awaited): (Vec<_>, Vec<_>) = errors.partition(|error| problem(error).contains("alarm"));
+    assert_eq!((refused.len(), awaited.len()), (44, 256));
 }
 
 #[tokio::test(flavor = "multi_thread")]
