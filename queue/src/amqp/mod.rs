@@ -95,8 +95,12 @@ impl Amqp {
     }
 }
 
-/// The time `delay` after `now_ms`, never sooner.
+/// The time `delay` after `now_ms`, never sooner. No time at all where there is no delay: the receiver's clock may be
+/// behind.
 fn later(now_ms: i64, delay: Duration) -> i64 {
+    if delay.is_zero() {
+        return 0;
+    }
     now_ms.saturating_add(i64::try_from(delay.as_micros().div_ceil(1000)).unwrap_or(i64::MAX))
 }
 
