@@ -53,11 +53,7 @@ pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueEr
 pub async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
     match url.split_once(':') {
         Some(("sqlite", _)) => Ok(Vec::new()),
-        Some(("amqp" | "amqps", _)) => {
-            // Opening declares them, where they are missing.
-            let options = Options { lease: Duration::from_secs(60), clock: Clock::System };
-            amqp::Amqp::open(url, options).await.map(|_| Vec::new())
-        }
+        Some(("amqp" | "amqps", _)) => amqp::provision(url).await,
         Some(("sqs", rest)) => sqs::provision(rest).await,
         scheme => Err(unknown(scheme)),
     }

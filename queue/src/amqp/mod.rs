@@ -42,6 +42,18 @@ const CHECK_LIMIT: Duration = Duration::from_millis(900);
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
+/// Makes the queues that are missing; their names. Safe any number of times.
+pub(crate) async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
+    let address = Arc::new(Address::parse(url)?);
+    let topology = Topology::new(&address.prefix);
+    let made = async {
+        let connection = Link::new(Arc::clone(&address), "provisioning").connection().await?;
+        let missing = topology.missing(&connection).await?;
+        topology.declare(&connection).await.map(|()| missing)
+    };
+    made.await.map_err(|trouble| trouble.into_error(&address))
+}
+
 pub(crate) struct Amqp {
     address: Arc<Address>,
     topology: Topology,

@@ -29,6 +29,18 @@ async fn queues_and_messages_are_such_as_outlive_a_broker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn queues_are_made_once_and_named() {
+    let broker = Broker::fresh().await;
+    broker.open().await;
+    for name in ["purge", "purge.delay.16s"] {
+        broker.delete(name).await;
+    }
+    let made = queue::provision(&broker.url()).await.unwrap();
+    assert_eq!(made, [broker.queue("purge"), broker.queue("purge.delay.16s")]);
+    assert!(queue::provision(&broker.url()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn message_before_its_time_goes_on_to_its_next_delay() {
     let broker = Broker::fresh().await;
     let queue = broker.open().await;
