@@ -38,7 +38,8 @@ pub struct Options {
 }
 
 /// Opens the queue that `url` names by its scheme: `sqlite:PATH`, `amqp://…` or `amqps://…`
-/// (RabbitMQ), or `sqs://PREFIX?region=REGION`.
+/// (RabbitMQ), or `sqs://PREFIX?region=REGION`. Fails where the engine refuses; a server that is away is waited for, and
+/// each operation fails meanwhile.
 pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Arc::new(embedded::Embedded::open(path, options).await?)),

@@ -41,7 +41,6 @@ const CHECK_LIMIT: Duration = Duration::from_millis(900);
 /// For each answer of the broker's to a look around: thousands of dead letters are as many answers.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
 /// Makes the queues that are missing; their names. Safe any number of times.
 pub(crate) async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
     let address = Arc::new(Address::parse(url)?);
@@ -55,6 +54,7 @@ pub(crate) async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
 }
 
 pub(crate) struct Amqp {
+#[derive(Debug)]
     address: Arc<Address>,
     topology: Topology,
     publishing: Arc<Link>,
@@ -64,7 +64,7 @@ pub(crate) struct Amqp {
 }
 
 impl Amqp {
-    /// Connects and makes sure that all queues are there.
+    /// Connects and makes sure that all queues are there; fails where the broker refuses. One that is away is waited for.
     pub(crate) async fn open(url: &str, options: Options) -> Result<Amqp, QueueError> {
         let address = Arc::new(Address::parse(url)?);
         let topology = Topology::new(&address.prefix);

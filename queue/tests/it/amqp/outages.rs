@@ -9,7 +9,7 @@ use queue::contract::Engine;
 use queue::{Lane, QueueError, Settlement, Stage};
 
 use super::broker::{Broker, LIVE, job, next, number, problem, publish};
-use super::proxy::Way;
+use super::proxy::{Proxy, Way};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_cut_while_publishing_lose_nothing_that_was_confirmed() {
@@ -85,6 +85,19 @@ async fn handle_works_on_when_the_broker_is_back() {
     assert_eq!(next(queue.as_ref()).await.attempt, 2);
     publish(queue.as_ref(), 3).await;
     queue.check().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handle_that_was_opened_without_a_broker_makes_its_queues_when_there_is_one() {
+    let broker = Broker::fresh().await;
+    let proxy = Proxy::before(broker.host()).await;
+    proxy.set(Way::Gone);
+    let queue = broker.open_at(&broker.url_for("guest:guest", &proxy.host(), "%2f")).await.unwrap();
+    assert!(queue.publish(&job(1), Duration::ZERO).await.unwrap_err().is_transient());
+    assert!(broker.queues().await.is_empty());
+    proxy.set(Way::Open);
+    publish(queue.as_ref(), 2).await;
+    assert_eq!(number(&next(queue.as_ref()).await), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,14 +16,32 @@ async fn what_keeps_a_queue_from_opening_is_told_apart() {
         (broker.url_for("guest:hunter2", &host, "%2f"), "password is wrong"),
         (broker.url_for("guest:guest", &host, "nowhere"), "vhost nowhere not found"),
         (broker.url_for(&outsider, &host, "%2f"), "closed to this user"),
-        (broker.url_for("guest:hunter2", "127.0.0.1:1", "%2f"), "127.0.0.1:1: nothing listens there"),
-        (broker.url_for("guest:hunter2", "no-such-host.invalid", "%2f"), "no-such-host.invalid:5672: "),
         (broker.url_for(&stranger, &host, "%2f"), "is missing"),
     ] {
         let error = broker.open_at(&url).await.unwrap_err();
         assert!(problem(&error).contains(named), "{named}: {error}");
         assert!(error.is_transient(), "a broker can be mended");
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broker_that_is_away_is_waited_for_and_said_to_be() {
+    let broker = Broker::fresh().await;
+    for (host, named) in
+        [("127.0.0.1:1", "127.0.0.1:1: nothing listens there"), ("no-such-host.invalid", "no-such-host.invalid:5672: ")]
+    {
+        let url = broker.url_for("guest:hunter2", host, "%2f");
+        let queue = broker.open_at(&url).await.unwrap();
+        for error in [
+            queue.publish(&job(1), Duration::ZERO).await.unwrap_err(),
+            queue.check().await.unwrap_err(),
+            queue.depth(Stage::Purge).await.unwrap_err(),
+            queue::provision(&url).await.unwrap_err(),
+        ] {
+            assert!(problem(&error).contains(named) && error.is_transient(), "{named}: {error}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        }
     }
 }
 
