@@ -10,6 +10,7 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
 };
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::batch::{BATCH_MOST, Outcome};
 use super::client::limits;
@@ -108,7 +109,9 @@ impl Calls {
             .send()
             .await
             .map_err(|error| Fault::of_call(&error))?;
-        Ok(received.messages.unwrap_or_default().into_iter().filter_map(Incoming::read).collect())
+        let now = Instant::now();
+        let messages = received.messages.unwrap_or_default().into_iter();
+        Ok(messages.filter_map(|message| Incoming::read(message, now)).collect())
     }
 
     /// Messages to be received now, later, and in flight, as far as SQS knows.

@@ -36,7 +36,7 @@ impl Sqs {
             let (early, due): (Vec<_>, Vec<_>) =
                 incoming.map_err(self.at(lane))?.into_iter().partition(|message| message.is_early(now));
             for message in &due {
-                self.leases.begin(message.handle.clone(), lane, message.attributes().clone());
+                self.leases.begin(message.handle.clone(), lane, message.attributes().clone(), message.received);
             }
             let due: Vec<Delivery> = due.into_iter().map(|message| message.into_delivery(lane.is_dead)).collect();
             self.postpone(lane, early).await;
