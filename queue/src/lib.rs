@@ -101,6 +101,10 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// Whether a publish could succeed now. Cheap: health routes ask.
     async fn check(&self) -> Result<(), QueueError>;
 
+    /// Whether every stage's jobs and dead letters could be published, received and settled now: all that a worker of all
+    /// stages needs. No message moves. Takes many calls: operators ask.
+    async fn check_rights(&self) -> Result<(), QueueError>;
+
     /// The length of a lease.
     fn lease(&self) -> Duration;
 }

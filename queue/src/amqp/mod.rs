@@ -11,6 +11,7 @@ mod delays;
 mod headers;
 mod leases;
 mod publishing;
+mod rights;
 mod session;
 mod subscription;
 mod topology;
@@ -53,8 +54,8 @@ pub(crate) async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
     made.await.map_err(|trouble| trouble.into_error(&address))
 }
 
-pub(crate) struct Amqp {
 #[derive(Debug)]
+pub(crate) struct Amqp {
     address: Arc<Address>,
     topology: Topology,
     publishing: Arc<Link>,
@@ -211,6 +212,17 @@ impl Queue for Amqp {
             within(CHECK_LIMIT, async { topology::ready(&connection.create_channel().await?, &lanes).await }).await
         };
         checked.await.map(drop).map_err(|trouble| self.wrong(trouble))
+    }
+
+    async fn check_rights(&self) -> Result<(), QueueError> {
+        self.check().await?;
+        let lanes = Stage::ALL.into_iter().flat_map(|stage| [Lane::live(stage), Lane::dead(stage)]);
+        let queues: Vec<String> = lanes.map(|lane| self.topology.lane(lane)).collect();
+        let checked = async {
+            let connection = self.consuming.link.connection().await?;
+            within(LOOK_LIMIT, rights::may_read(&connection, &queues)).await
+        };
+        checked.await.map_err(|trouble| self.wrong(trouble))
     }
 
     fn lease(&self) -> Duration {

@@ -14,12 +14,14 @@ mod leases;
 mod message;
 mod provision;
 mod receive;
+mod rights;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -51,6 +53,8 @@ struct LaneQueue {
     calls: Arc<Calls>,
     sends: Batches<Outgoing>,
     deletes: Batches<String>,
+    /// The new message whose send failed, where none succeeded since.
+    unsent: Mutex<Option<Outgoing>>,
 }
 
 impl Sqs {
@@ -106,7 +110,29 @@ impl LaneQueue {
                 let calls = Arc::clone(&deleting);
                 async move { calls.delete(handles).await }
             }),
+            unsent: Mutex::default(),
         }
+    }
+
+    /// Sends a new message.
+    async fn publish(&self, message: Outgoing) -> Result<(), Fault> {
+        let sent = self.sends.add(message.clone()).await;
+        *self.unsent() = sent.is_err().then_some(message);
+        sent
+    }
+
+    /// Sends once more what could not be sent: only a send tells whether rights, or the rights on a KMS key, are there
+    /// again. Its publisher was told that it may or may not be there.
+    async fn check(&self) -> Result<(), Fault> {
+        let unsent = self.unsent().clone();
+        match unsent {
+            Some(message) => self.publish(message).await,
+            None => Ok(()),
+        }
+    }
+
+    fn unsent(&self) -> MutexGuard<'_, Option<Outgoing>> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,7 +144,7 @@ impl Queue for Sqs {
             Attributes { published_at: now, trace_parent: TraceParent::current(), ..Attributes::default() };
         let body = String::from_utf8_lossy(&job.encode()).into_owned();
         let message = Outgoing::delayed(body, attributes, delay, now);
-        self.lane(lane).sends.add(message).await.map_err(self.at(lane))
+        self.lane(lane).publish(message).await.map_err(self.at(lane))
     }
 
     async fn receive(&self, lane: Lane, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
@@ -166,8 +192,22 @@ impl Queue for Sqs {
     }
 
     async fn check(&self) -> Result<(), QueueError> {
+        for lane in Stage::ALL.map(Lane::live) {
+            self.lane(lane).check().await.map_err(self.at(lane))?;
+        }
         let lane = Lane::live(Stage::Archive);
         self.lane(lane).calls.look_up().await.map(|_| ()).map_err(self.at(lane))
+    }
+
+    async fn check_rights(&self) -> Result<(), QueueError> {
+        let lanes = self.lanes.iter().map(async |(lane, queue)| {
+            let checked = async {
+                queue.calls.check_rights().await?;
+                queue.calls.counts().await.map(drop)
+            };
+            checked.await.map_err(self.at(*lane))
+        });
+        try_join_all(lanes).await.map(drop)
     }
 
     fn lease(&self) -> Duration {
