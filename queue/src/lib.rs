@@ -64,7 +64,7 @@ pub async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
 fn unknown(scheme: Option<(&str, &str)>) -> QueueError {
     let scheme = scheme.map_or("it", |(scheme, _)| scheme);
     QueueError::Unsupported(format!(
-        "{scheme} names no queue this build knows: expected sqlite:PATH, amqp://HOST or sqs://PREFIX?region=REGION"
+        "{scheme} names no queue this build knows: expected sqlite:PATH, amqp[s]://HOST or sqs://PREFIX?region=REGION"
     ))
 }
 
