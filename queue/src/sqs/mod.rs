@@ -10,6 +10,7 @@ mod batch;
 mod calls;
 mod client;
 mod fault;
+mod keeping;
 mod leases;
 mod message;
 mod provision;
@@ -22,8 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use tokio::sync::OnceCell;
-use tokio::time::Instant;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::error::QueueError;
 use crate::message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
@@ -34,6 +34,7 @@ use attributes::Attributes;
 use batch::Batches;
 use calls::Calls;
 use fault::Fault;
+use keeping::{KEPT_MOST, Kept};
 use leases::Leases;
 use message::Outgoing;
 pub(crate) use provision::provision;
@@ -41,8 +42,9 @@ pub(crate) use provision::provision;
 /// A handle on all lanes.
 #[derive(Debug)]
 pub(crate) struct Sqs {
-    lanes: HashMap<Lane, LaneQueue>,
-    leases: Leases,
+    lanes: HashMap<Lane, Arc<LaneQueue>>,
+    leases: Arc<Leases>,
+    keeping: Arc<Semaphore>,
     options: Options,
     region: String,
 }
@@ -71,12 +73,13 @@ impl Sqs {
                 account: address.account.clone(),
                 url: OnceCell::new(),
             };
-            (lane, LaneQueue::new(calls))
+            (lane, Arc::new(LaneQueue::new(calls)))
         });
-        Ok(Sqs { lanes: lanes.collect(), leases: Leases::new(options.lease), options, region })
+        let (leases, keeping) = (Arc::new(Leases::new(options.lease)), Arc::new(Semaphore::new(KEPT_MOST)));
+        Ok(Sqs { lanes: lanes.collect(), leases, keeping, options, region })
     }
 
-    fn lane(&self, lane: Lane) -> &LaneQueue {
+    fn lane(&self, lane: Lane) -> &Arc<LaneQueue> {
         &self.lanes[&lane]
     }
 
@@ -89,6 +92,14 @@ impl Sqs {
     async fn replace(&self, from: Lane, handle: String, to: Lane, copy: Outgoing) -> Result<(), QueueError> {
         self.lane(to).sends.add(copy).await.map_err(self.at(to))?;
         self.delete(from, handle).await
+    }
+
+    /// Goes on trying to put `copy` in the original's place.
+    fn keep(&self, from: Lane, handle: String, to: Lane, copy: Outgoing) {
+        let Ok(permit) = Arc::clone(&self.keeping).try_acquire_owned() else { return };
+        let [from, to] = [from, to].map(|lane| Arc::downgrade(self.lane(lane)));
+        let kept = Kept { from, to, leases: Arc::clone(&self.leases), handle, copy, _permit: permit };
+        tokio::spawn(kept.settle());
     }
 
     async fn delete(&self, lane: Lane, handle: String) -> Result<(), QueueError> {
@@ -152,19 +163,18 @@ impl Queue for Sqs {
     }
 
     async fn extend(&self, receipt: &Receipt) -> Result<(), QueueError> {
-        let lease = self.leases.get(&receipt.token)?;
-        let (asked, visibility_secs) = (Instant::now(), self.leases.extension_secs(&lease)?);
-        let hidden = self.lane(lease.lane).calls.hide(&receipt.token, visibility_secs).await;
-        hidden.map_err(self.at(lease.lane))?;
-        self.leases.renew(&receipt.token, asked, visibility_secs);
-        Ok(())
+        let lane = self.leases.get(&receipt.token)?.lane;
+        keeping::extend(&self.lane(lane).calls, &self.leases, &receipt.token).await.map_err(self.at(lane))
     }
 
     async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError> {
-        let lease = self.leases.end(&delivery.receipt.token)?;
+        let lease = self.leases.get(&delivery.receipt.token)?;
         let (lane, now) = (lease.lane, self.options.clock.now());
         let (to, copy) = match settlement {
-            Settlement::Ack => return self.delete(lane, delivery.receipt.token).await,
+            Settlement::Ack => {
+                self.leases.end(&delivery.receipt.token)?;
+                return self.delete(lane, delivery.receipt.token).await;
+            }
             Settlement::RetryAfter { delay, charge } => {
                 (lane, Outgoing::retried(&delivery, lease.attributes, delay, charge, now))
             }
@@ -172,7 +182,13 @@ impl Queue for Sqs {
                 (Lane::dead(lane.stage), Outgoing::parked(&delivery, lease.attributes, reason, now))
             }
         };
-        self.replace(lane, delivery.receipt.token, to, copy).await
+        let handle = delivery.receipt.token;
+        if let Err(fault) = self.lane(to).sends.add(copy.clone()).await {
+            self.keep(lane, handle, to, copy);
+            return Err(self.at(to)(fault));
+        }
+        self.leases.end(&handle)?;
+        self.delete(lane, handle).await
     }
 
     async fn depth(&self, stage: Stage) -> Result<Depth, QueueError> {
