@@ -38,7 +38,8 @@ pub struct Options {
 }
 
 /// Opens the queue that `url` names by its scheme: `sqlite:PATH`, `amqp://…` or `amqps://…`
-/// (RabbitMQ), or `sqs://PREFIX?region=REGION`.
+/// (RabbitMQ), or `sqs://PREFIX?region=REGION`. Fails where the engine refuses; a server that is away is waited for, and
+/// each operation fails meanwhile.
 pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Arc::new(embedded::Embedded::open(path, options).await?)),
@@ -53,11 +54,7 @@ pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Queue>, QueueEr
 pub async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
     match url.split_once(':') {
         Some(("sqlite", _)) => Ok(Vec::new()),
-        Some(("amqp" | "amqps", _)) => {
-            // Opening declares them, where they are missing.
-            let options = Options { lease: Duration::from_secs(60), clock: Clock::System };
-            amqp::Amqp::open(url, options).await.map(|_| Vec::new())
-        }
+        Some(("amqp" | "amqps", _)) => amqp::provision(url).await,
         Some(("sqs", rest)) => sqs::provision(rest).await,
         scheme => Err(unknown(scheme)),
     }
@@ -67,7 +64,7 @@ pub async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
 fn unknown(scheme: Option<(&str, &str)>) -> QueueError {
     let scheme = scheme.map_or("it", |(scheme, _)| scheme);
     QueueError::Unsupported(format!(
-        "{scheme} names no queue this build knows: expected sqlite:PATH, amqp://HOST or sqs://PREFIX?region=REGION"
+        "{scheme} names no queue this build knows: expected sqlite:PATH, amqp[s]://HOST or sqs://PREFIX?region=REGION"
     ))
 }
 
@@ -86,7 +83,8 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// A whole new lease from now; [`QueueError::LeaseLost`] where it ran out and the message went to another receiver.
     async fn extend(&self, receipt: &Receipt) -> Result<(), QueueError>;
 
-    /// Ends a delivery. [`QueueError::LeaseLost`] where it went to another receiver: nothing is changed then.
+    /// Ends a delivery. [`QueueError::LeaseLost`] where it went to another receiver: nothing is changed then. After any
+    /// other error it is not ended yet: the engine goes on trying by itself, or the message comes again.
     async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError>;
 
     /// What waits in a stage, dead letters included.
@@ -102,6 +100,10 @@ pub trait Queue: Debug + Send + Sync + 'static {
 
     /// Whether a publish could succeed now. Cheap: health routes ask.
     async fn check(&self) -> Result<(), QueueError>;
+
+    /// Whether every stage's jobs and dead letters could be published, received and settled now: all that a worker of all
+    /// stages needs. No message moves. Takes many calls: operators ask.
+    async fn check_rights(&self) -> Result<(), QueueError>;
 
     /// The length of a lease.
     fn lease(&self) -> Duration;

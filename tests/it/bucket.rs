@@ -45,7 +45,8 @@ impl Bucket {
     /// What the server tells of the object.
     pub(crate) async fn head(&self, key: &str) -> HeaderMap {
         // moto checks no signature, and refuses who sends none.
-        let head = reqwest::Client::new().head(format!("{}/{key}", self.url)).header("authorization", "AWS AKTEST:none");
+        let head =
+            reqwest::Client::new().head(format!("{}/{key}", self.url)).header("authorization", "AWS AKTEST:none");
         head.send().await.unwrap().error_for_status().unwrap().headers().clone()
     }
 

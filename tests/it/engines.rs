@@ -3,7 +3,8 @@
 
 use catalog::contract::server::Database;
 use rand::random;
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use vault::contract::s3_server::{self, ACCESS_KEY, SECRET_KEY};
 
 use crate::fleet::{Fleet, variable};
@@ -76,25 +77,27 @@ impl Fleet {
 }
 
 /// A virtual host of RabbitMQ's, which goes with all its queues when dropped.
-struct Vhost(String);
+pub(crate) struct Vhost(pub(crate) String);
 
 impl Vhost {
-    async fn fresh() -> Vhost {
+    pub(crate) async fn fresh() -> Vhost {
         let vhost = Vhost(format!("calls-{:016x}", random::<u64>()));
-        vhost.ask(reqwest::Method::PUT, "vhosts").await;
+        ask_rabbitmq(Method::PUT, &format!("vhosts/{}", vhost.0), json!({})).await;
         vhost
     }
+}
 
-    async fn ask(&self, method: reqwest::Method, what: &str) {
-        let url = format!("{}/api/{what}/{}", variable("TEST_AMQP_API_URL"), self.0);
-        let answer = reqwest::Client::new().request(method, url).json(&json!({})).send().await.unwrap();
-        answer.error_for_status().unwrap();
-    }
+/// By its management API.
+pub(crate) async fn ask_rabbitmq(method: Method, path: &str, body: Value) {
+    let url = format!("{}/api/{path}", variable("TEST_AMQP_API_URL"));
+    let answer = reqwest::Client::new().request(method, url).json(&body).send().await.unwrap();
+    answer.error_for_status().unwrap();
 }
 
 impl Drop for Vhost {
     fn drop(&mut self) {
-        let deleted = self.ask(reqwest::Method::DELETE, "vhosts");
+        let path = format!("vhosts/{}", self.0);
+        let deleted = ask_rabbitmq(Method::DELETE, &path, json!({}));
         tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(deleted));
     }
 }

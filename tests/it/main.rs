@@ -17,6 +17,7 @@ mod operators;
 mod policy;
 mod postgres;
 mod queue_file;
+mod rabbitmq;
 mod reading;
 mod receiver;
 mod recogniser;

@@ -10,6 +10,15 @@ use simulator::CallPlan;
 
 use crate::fleet::{Fleet, until};
 
+const MESSAGE_RIGHTS: [&str; 4] = ["SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility"];
+
+/// A policy that lacks a right.
+fn without(policy: &str, right: &str) -> Value {
+    let mut policy: Value = serde_json::from_str(policy).unwrap();
+    policy["Statement"][0]["Action"].as_array_mut().unwrap().retain(|action| *action != format!("sqs:{right}"));
+    policy
+}
+
 /// A server that checks signatures and rights; ended when dropped.
 struct StrictSqs {
     process: Child,
@@ -17,17 +26,21 @@ struct StrictSqs {
 }
 
 impl StrictSqs {
-    /// With a user for each policy of `docs/engines/sqs.md`, in its order, and one without rights.
+    /// With a user for each policy of `docs/engines/sqs.md`, in its order, one without rights, and one without each of a
+    /// worker's rights on messages: `without-SendMessage`.
     fn start() -> StrictSqs {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let page = std::fs::read_to_string(root.join("docs/engines/sqs.md")).unwrap();
         let policies = page.split("```json").skip(1).map(|rest| rest.split("```").next().unwrap());
-        let users = ["ingest", "worker", "migrate"].into_iter().zip(policies);
+        let users = ["ingest", "worker", "migrate"].into_iter().zip(policies.clone());
         let users: Vec<String> = users.map(|(name, policy)| format!("{name}={policy}")).collect();
         assert_eq!(users.len(), 3);
+        let worker = policies.clone().nth(1).unwrap();
+        let lesser = MESSAGE_RIGHTS.map(|right| format!("without-{right}={}", without(worker, right)));
         let mut process = Command::new(root.join("target/test-tools/venv/bin/python"))
             .arg(root.join("tests/official/strict_sqs.py"))
             .args(users)
+            .args(lesser)
             .arg("nobody=")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -86,7 +99,7 @@ async fn documented_rights_are_enough_for_each_role() {
 }
 
 /// What `callvault check` finds of the queue.
-fn finding(fleet: &Fleet) -> (bool, String) {
+pub(crate) fn finding(fleet: &Fleet) -> (bool, String) {
     let output = fleet.run(&["check", "--json"]);
     let lines = String::from_utf8(output.stdout).unwrap();
     let findings = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -106,6 +119,10 @@ async fn check_tells_apart_what_is_wrong_with_the_queue() {
     sqs.sign_in(&mut fleet, "worker");
     let (is_ok, detail) = finding(&fleet);
     assert!(is_ok, "{detail}");
+    for right in MESSAGE_RIGHTS {
+        sqs.sign_in(&mut fleet, &format!("without-{right}"));
+        assert_finding(&fleet, "rights are missing");
+    }
     sqs.sign_in(&mut fleet, "nobody");
     assert_finding(&fleet, "rights are missing");
     fleet.settings.push(("AWS_SECRET_ACCESS_KEY", "not-the-secret".to_owned()));
@@ -121,7 +138,7 @@ async fn check_tells_apart_what_is_wrong_with_the_queue() {
     assert_finding(&fleet, "no AWS credentials");
 }
 
-fn assert_finding(fleet: &Fleet, expected: &str) {
+pub(crate) fn assert_finding(fleet: &Fleet, expected: &str) {
     let (is_ok, detail) = finding(fleet);
     assert!(!is_ok && detail.contains(expected) && !detail.contains("not-the-secret"), "{expected}: {detail}");
 }

@@ -71,17 +71,18 @@ async fn connect(address: &Address, purpose: &str) -> Result<Connection, Trouble
     let first = rand::rng().random_range(0..address.hosts.len());
     let (before, from) = address.hosts.split_at(first);
     let mut problems = Vec::new();
-    let mut source = None;
+    let (mut source, mut is_refusal) = (None, false);
     for uri in from.iter().chain(before) {
         match connect_to(uri, address, purpose).await {
             Ok(connection) => return Ok(connection),
             Err(trouble) => {
                 problems.push(format!("{}:{}: {}", uri.authority.host, uri.authority.port, trouble.problem));
                 source = source.or(trouble.source);
+                is_refusal |= trouble.is_refusal;
             }
         }
     }
-    Err(Trouble { source, ..Trouble::new(problems.join("; ")) })
+    Err(Trouble { source, is_refusal, ..Trouble::new(problems.join("; ")) })
 }
 
 async fn connect_to(uri: &AMQPUri, address: &Address, purpose: &str) -> Result<Connection, Trouble> {

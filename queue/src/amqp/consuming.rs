@@ -123,7 +123,7 @@ impl Consuming {
     }
 
     /// Hands out what is here. What came before its time goes on to its next delay.
-    fn take(&self, lane: Lane, subscription: &mut Subscription, max: usize) -> Vec<Delivery> {
+    fn take(self: &Arc<Self>, lane: Lane, subscription: &mut Subscription, max: usize) -> Vec<Delivery> {
         let now_ms = self.options.clock.now_ms();
         let mut received = Vec::new();
         while received.len() < max
@@ -144,22 +144,35 @@ impl Consuming {
         received
     }
 
-    /// Puts a message where it belongs now, as it is: the copy first, and only then is the original acked.
-    fn pass_on(&self, lane: Lane, message: Message, acker: Acker) {
-        let (publisher, topology, clock) = (self.publisher.clone(), self.topology.clone(), self.options.clock.clone());
+    /// Puts a message where it belongs now: the copy first, and only then is the original acked. It is kept and tried
+    /// again for as long as the original is ours, and takes its part of the prefetch meanwhile: a worker that cannot
+    /// publish soon receives no more.
+    pub(super) fn pass_on(self: &Arc<Self>, to: Lane, message: Message, acker: Acker) {
+        let consuming = Arc::downgrade(self);
         tokio::spawn(async move {
             let mut backoff = Backoff::default();
-            while acker.usable() {
-                let queue = topology.after(lane.stage, message.remaining(clock.now_ms()));
-                match publisher.publish(queue, message.clone(), CONFIRM_LIMIT).await {
+            while acker.usable()
+                && let Some(consuming) = consuming.upgrade()
+            {
+                match consuming.publish(to, &message).await {
                     Ok(()) => return drop(acker.ack(BasicAckOptions::default()).await),
                     Err(trouble) => {
-                        tracing::warn!(problem = trouble.problem, "delayed message not passed on: trying again");
+                        tracing::warn!(problem = trouble.problem, "message not passed on: trying again");
+                        drop(consuming);
                         tokio::time::sleep(backoff.pause()).await;
                     }
                 }
             }
         });
+    }
+
+    /// Publishes a copy to where it waits for what is left of its delay, or may be received.
+    pub(super) async fn publish(&self, to: Lane, message: &Message) -> Result<(), Trouble> {
+        let queue = match to.is_dead {
+            true => self.topology.lane(to),
+            false => self.topology.after(to.stage, message.remaining(self.options.clock.now_ms())),
+        };
+        self.publisher.publish(queue, message.clone(), CONFIRM_LIMIT).await
     }
 
     /// Gives back what ran out, and lets go of lanes on which nobody receives any more.

@@ -32,7 +32,7 @@ pub(super) struct Message {
     /// Attempts that were charged so far.
     pub(super) attempt: u32,
     pub(super) published_at_ms: i64,
-    /// Not to be received before.
+    /// Not to be received before; 0 where it was due at once.
     pub(super) not_before_ms: i64,
     pub(super) trace_parent: Option<String>,
     pub(super) reason: Option<String>,
@@ -46,7 +46,7 @@ impl Message {
             body,
             attempt: 0,
             published_at_ms: now_ms,
-            not_before_ms: now_ms,
+            not_before_ms: 0,
             trace_parent: None,
             reason: None,
             died_at_ms: None,

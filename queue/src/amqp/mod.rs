@@ -11,6 +11,7 @@ mod delays;
 mod headers;
 mod leases;
 mod publishing;
+mod rights;
 mod session;
 mod subscription;
 mod topology;
@@ -38,7 +39,20 @@ use url::Address;
 
 /// Health routes give up on a check after two seconds.
 const CHECK_LIMIT: Duration = Duration::from_millis(900);
+/// For each answer of the broker's to a look around: thousands of dead letters are as many answers.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
+
+/// Makes the queues that are missing; their names. Safe any number of times.
+pub(crate) async fn provision(url: &str) -> Result<Vec<String>, QueueError> {
+    let address = Arc::new(Address::parse(url)?);
+    let topology = Topology::new(&address.prefix);
+    let made = async {
+        let connection = Link::new(Arc::clone(&address), "provisioning").connection().await?;
+        let missing = topology.missing(&connection).await?;
+        topology.declare(&connection).await.map(|()| missing)
+    };
+    made.await.map_err(|trouble| trouble.into_error(&address))
+}
 
 #[derive(Debug)]
 pub(crate) struct Amqp {
@@ -51,7 +65,7 @@ pub(crate) struct Amqp {
 }
 
 impl Amqp {
-    /// Connects and makes sure that all queues are there.
+    /// Connects and makes sure that all queues are there; fails where the broker refuses. One that is away is waited for.
     pub(crate) async fn open(url: &str, options: Options) -> Result<Amqp, QueueError> {
         let address = Arc::new(Address::parse(url)?);
         let topology = Topology::new(&address.prefix);
@@ -63,29 +77,28 @@ impl Amqp {
         Ok(Amqp { address, topology, publishing, publisher, consuming, options })
     }
 
-    /// What is published in a delivery's place, and where; nothing, when it is done.
-    fn copy(&self, lane: Lane, delivery: Delivery, settlement: Settlement) -> Option<(String, Message)> {
+    /// What is published in a delivery's place, and for which lane; nothing, when it is done.
+    fn copy(&self, lane: Lane, delivery: Delivery, settlement: Settlement) -> Option<(Lane, Message)> {
         let now_ms = self.options.clock.now_ms();
         let again = Message::again(delivery);
         match settlement {
             Settlement::Ack => None,
             Settlement::RetryAfter { delay, charge } => {
                 let attempt = again.attempt.saturating_sub(u32::from(!charge));
-                let message = Message { attempt, not_before_ms: later(now_ms, delay), ..again };
-                Some((self.topology.after(lane.stage, delay), message))
+                Some((lane, Message { attempt, not_before_ms: later(now_ms, delay), ..again }))
             }
             Settlement::DeadLetter { reason } => {
                 let message = Message { reason: Some(reason), died_at_ms: Some(now_ms), ..again };
-                Some((self.topology.lane(Lane::dead(lane.stage)), message))
+                Some((Lane::dead(lane.stage), message))
             }
         }
     }
 
     /// A channel to look around on: not where it is published, which the broker does not read while an alarm lasts.
-    async fn looking<T>(&self, look: impl AsyncFnOnce(&Channel) -> Result<T, lapin::Error>) -> Result<T, QueueError> {
+    async fn looking<T>(&self, look: impl AsyncFnOnce(&Channel) -> Result<T, Trouble>) -> Result<T, QueueError> {
         let looked = async {
             let connection = self.consuming.link.connection().await?;
-            within(LOOK_LIMIT, async { look(&connection.create_channel().await?).await }).await
+            look(&within(LOOK_LIMIT, connection.create_channel()).await?).await
         };
         looked.await.map_err(|trouble| self.wrong(trouble))
     }
@@ -95,8 +108,12 @@ impl Amqp {
     }
 }
 
-/// The time `delay` after `now_ms`, never sooner.
+/// The time `delay` after `now_ms`, never sooner. No time at all where there is no delay: the receiver's clock may be
+/// behind.
 fn later(now_ms: i64, delay: Duration) -> i64 {
+    if delay.is_zero() {
+        return 0;
+    }
     now_ms.saturating_add(i64::try_from(delay.as_micros().div_ceil(1000)).unwrap_or(i64::MAX))
 }
 
@@ -133,24 +150,29 @@ impl Queue for Amqp {
             let _ = acker.nack(BasicNackOptions { requeue: true, multiple: false }).await;
             return Ok(());
         }
-        let copy = self.copy(lane, delivery, settlement);
-        let is_copied = copy.is_some();
-        if let Some((queue, message)) = copy {
-            // Where this fails the lease runs out, and the message comes again.
-            let published = self.publisher.publish(queue, message, CONFIRM_LIMIT).await;
-            published.map_err(|trouble| self.wrong(trouble))?;
-        }
-        let acked = acker.ack(BasicAckOptions::default()).await;
+        let Some((to, message)) = self.copy(lane, delivery, settlement) else {
+            let acked = acker.ack(BasicAckOptions::default()).await;
+            self.consuming.leases.end(&receipt);
+            return if matches!(acked, Ok(true)) { Ok(()) } else { Err(QueueError::LeaseLost) };
+        };
+        // What becomes of it is decided: it must not run out meanwhile.
+        self.consuming.leases.extend(&receipt, self.options.lease).ok_or(QueueError::LeaseLost)?;
+        let published = self.consuming.publish(to, &message).await;
         self.consuming.leases.end(&receipt);
-        // With the copy out, the worst is that the message comes twice.
-        if is_copied || matches!(acked, Ok(true)) { Ok(()) } else { Err(QueueError::LeaseLost) }
+        match &published {
+            // The worst is that the message comes twice.
+            Ok(()) => drop(acker.ack(BasicAckOptions::default()).await),
+            // To let it come again would charge an attempt.
+            Err(_) => self.consuming.pass_on(to, message, acker),
+        }
+        published.map_err(|trouble| self.wrong(trouble))
     }
 
     async fn depth(&self, stage: Stage) -> Result<Depth, QueueError> {
         let lanes = [Lane::live(stage), Lane::dead(stage)].map(|lane| self.topology.lane(lane));
         let delays = delays::tiers().iter().map(|tier| self.topology.delay(stage, tier));
         let queues: Vec<String> = lanes.into_iter().chain(delays).collect();
-        let ready = self.looking(async |channel| topology::ready(channel, &queues).await).await?;
+        let ready = self.looking(async |channel| within(LOOK_LIMIT, topology::ready(channel, &queues)).await).await?;
         let in_flight = self.consuming.leases.in_flight(stage) as u64;
         Ok(Depth { ready: ready[0], dead: ready[1], delayed: ready[2..].iter().sum(), in_flight })
     }
@@ -165,15 +187,16 @@ impl Queue for Amqp {
         let look = async |channel: &Channel| {
             let mut letters = Vec::new();
             let mut last: Option<Acker> = None;
+            let get = || within(LOOK_LIMIT, channel.basic_get(queue.as_str().into(), BasicGetOptions::default()));
             while letters.len() < max
-                && let Some(got) = channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?
+                && let Some(got) = get().await?
             {
                 let found = got.delivery;
                 letters.push(Message::read(lane, found.data, &found.properties, now_ms).into_dead_letter());
                 last = Some(found.acker);
             }
             if let Some(acker) = last {
-                acker.nack(BasicNackOptions { requeue: true, multiple: true }).await?;
+                within(LOOK_LIMIT, acker.nack(BasicNackOptions { requeue: true, multiple: true })).await?;
             }
             Ok(letters)
         };
@@ -189,6 +212,17 @@ impl Queue for Amqp {
             within(CHECK_LIMIT, async { topology::ready(&connection.create_channel().await?, &lanes).await }).await
         };
         checked.await.map(drop).map_err(|trouble| self.wrong(trouble))
+    }
+
+    async fn check_rights(&self) -> Result<(), QueueError> {
+        self.check().await?;
+        let lanes = Stage::ALL.into_iter().flat_map(|stage| [Lane::live(stage), Lane::dead(stage)]);
+        let queues: Vec<String> = lanes.map(|lane| self.topology.lane(lane)).collect();
+        let checked = async {
+            let connection = self.consuming.link.connection().await?;
+            within(LOOK_LIMIT, rights::may_read(&connection, &queues)).await
+        };
+        checked.await.map_err(|trouble| self.wrong(trouble))
     }
 
     fn lease(&self) -> Duration {

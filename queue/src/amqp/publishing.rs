@@ -1,6 +1,7 @@
 //! One publishing channel for all of a process: publishes follow each other without waiting, each caller waits for its own
 //! confirm.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,11 +33,18 @@ pub(super) struct Request {
 }
 
 impl Publisher {
-    /// Connects, declares the topology and gets ready; later losses are mended without a word to anyone.
+    /// Connects, declares the topology and gets ready. Fails where the broker refuses; where it is only away it is waited
+    /// for, as after every later loss, and publishes are told so meanwhile.
     pub(super) async fn open(link: Arc<Link>, topology: Topology) -> Result<Publisher, Trouble> {
-        let session = Session::open(&link, &topology).await?;
+        let opened = Session::open(&link, &topology).await;
+        if let Err(trouble) = &opened {
+            if trouble.is_refusal {
+                return Err(trouble.clone());
+            }
+            tracing::warn!(problem = trouble.problem, "cannot publish yet: trying again");
+        }
         let (requests, queued) = mpsc::channel(WAITING_MOST);
-        tokio::spawn(run(session, link, topology, queued));
+        tokio::spawn(run(opened, link, topology, queued));
         Ok(Publisher { requests })
     }
 
@@ -54,33 +62,57 @@ impl Publisher {
 }
 
 /// Works until every handle is gone, over as many channels as it takes.
-async fn run(mut session: Session, link: Arc<Link>, topology: Topology, mut requests: mpsc::Receiver<Request>) {
+async fn run(
+    mut opened: Result<Session, Trouble>,
+    link: Arc<Link>,
+    topology: Topology,
+    mut requests: mpsc::Receiver<Request>,
+) {
     let mut held = Vec::new();
-    while session.serve(&mut requests, &mut held).await.is_continue() {
-        let mut backoff = Backoff::default();
-        let mut trouble = None;
-        let mut is_first = true;
-        session = loop {
-            let opening = async {
-                if !is_first {
-                    tokio::time::sleep(backoff.pause()).await;
-                }
-                Session::open(&link, &topology).await
-            };
-            let opened = tokio::select! {
-                opened = opening => opened,
-                () = refuse(&mut requests, &mut held, trouble.as_ref()) => return,
-            };
-            match opened {
-                Ok(session) => break session,
-                Err(failed) => {
-                    tracing::warn!(problem = failed.problem, "cannot publish: trying again");
-                    // The first attempt may have met what is left of the lost connection.
-                    trouble = (!is_first).then_some(failed);
-                    is_first = false;
-                }
-            }
+    loop {
+        let trouble = match opened {
+            Ok(mut session) => match session.serve(&mut requests, &mut held).await {
+                ControlFlow::Break(()) => return,
+                ControlFlow::Continue(()) => None,
+            },
+            Err(trouble) => Some(trouble),
         };
+        let reopening = reopen(&link, &topology, &mut requests, &mut held, trouble);
+        let Some(session) = reopening.await else { return };
+        opened = Ok(session);
+    }
+}
+
+/// A new channel after as many attempts as it takes; `None` when nobody can ask any more. `trouble` is known already.
+async fn reopen(
+    link: &Link,
+    topology: &Topology,
+    requests: &mut mpsc::Receiver<Request>,
+    held: &mut Vec<Request>,
+    mut trouble: Option<Trouble>,
+) -> Option<Session> {
+    let mut backoff = Backoff::default();
+    let mut is_first = trouble.is_none();
+    loop {
+        let opening = async {
+            if !is_first {
+                tokio::time::sleep(backoff.pause()).await;
+            }
+            Session::open(link, topology).await
+        };
+        let opened = tokio::select! {
+            opened = opening => opened,
+            () = refuse(requests, held, trouble.as_ref()) => return None,
+        };
+        match opened {
+            Ok(session) => return Some(session),
+            Err(failed) => {
+                tracing::warn!(problem = failed.problem, "cannot publish: trying again");
+                // The first attempt may have met what is left of the lost connection.
+                trouble = (!is_first).then_some(failed);
+                is_first = false;
+            }
+        }
     }
 }
 

@@ -82,8 +82,10 @@ impl Session {
                 self.send(request);
             }
             let room = OUTSTANDING_MOST.saturating_sub(self.outstanding.len());
+            let is_heard = room > 0 || self.connection.status().blocked();
             tokio::select! {
-                asked = requests.recv_many(held, room), if room > 0 => {
+                // What comes while publishing is blocked takes no room: it is refused.
+                asked = requests.recv_many(held, room.max(1)), if is_heard => {
                     if asked == 0 {
                         return ControlFlow::Break(());
                     }

@@ -74,6 +74,20 @@ impl Topology {
         queues
     }
 
+    /// The queues that are not there.
+    pub(super) async fn missing(&self, connection: &Connection) -> Result<Vec<String>, Trouble> {
+        let mut missing = Vec::new();
+        for (name, _) in self.queues() {
+            // A channel each: the broker closes it where the queue is missing.
+            let channel = within(DECLARE_LIMIT, connection.create_channel()).await?;
+            match within(DECLARE_LIMIT, ready(&channel, std::slice::from_ref(&name))).await {
+                Err(trouble) if trouble.is_missing => missing.push(name),
+                looked => drop(looked?),
+            }
+        }
+        Ok(missing)
+    }
+
     /// [`Topology::declare`] for queues that were found missing just now.
     pub(super) async fn declare_later(&self, connection: &Connection) -> Result<(), Trouble> {
         tokio::time::sleep(DELETION_LIMIT).await;

@@ -17,11 +17,13 @@ pub(super) struct Trouble {
     pub(super) source: Option<Source>,
     /// A queue does not exist.
     pub(super) is_missing: bool,
+    /// The broker was there and refused, or is not the one we trust: it takes a human to mend that.
+    pub(super) is_refusal: bool,
 }
 
 impl Trouble {
     pub(super) fn new(problem: impl Into<String>) -> Trouble {
-        Trouble { problem: problem.into(), source: None, is_missing: false }
+        Trouble { problem: problem.into(), source: None, is_missing: false, is_refusal: false }
     }
 
     /// The broker said nothing for `limit`.
@@ -53,13 +55,14 @@ impl From<lapin::Error> for Trouble {
             ErrorKind::ProtocolError(said) => {
                 let problem = format!("{} ({})", in_words(&error), said.get_message());
                 let is_missing = kind(&error) == Some(AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND));
-                return Trouble { is_missing, ..Trouble::new(problem) };
+                return Trouble { is_missing, is_refusal: needs_a_human(said.kind()), ..Trouble::new(problem) };
             }
             ErrorKind::IOError(error) => io_in_words(error),
             ErrorKind::MissingHeartbeatError => "the broker went silent",
             _ => "the connection to the broker is lost",
         };
-        Trouble { source: Some(Arc::new(error)), ..Trouble::new(problem) }
+        let is_refusal = matches!(error.kind(), ErrorKind::IOError(error) if is_untrusted(error));
+        Trouble { source: Some(Arc::new(error)), is_refusal, ..Trouble::new(problem) }
     }
 }
 
@@ -79,11 +82,26 @@ fn in_words(error: &lapin::Error) -> &'static str {
     }
 }
 
+/// What stays so however often it is asked for.
+fn needs_a_human(kind: &AMQPErrorKind) -> bool {
+    use AMQPErrorKind::{Hard, Soft};
+    let refusals = [AMQPSoftError::ACCESSREFUSED, AMQPSoftError::NOTFOUND, AMQPSoftError::PRECONDITIONFAILED];
+    match kind {
+        Soft(said) => refusals.contains(said),
+        Hard(said) => *said == AMQPHardError::NOTALLOWED,
+    }
+}
+
+/// What TLS fails with.
+fn is_untrusted(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
 fn io_in_words(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "nothing listens there: is the broker running?",
         io::ErrorKind::TimedOut => "the way to the broker swallows what is sent",
-        io::ErrorKind::InvalidData => "TLS failed: is the port right, and the broker's certificate trusted?",
+        _ if is_untrusted(error) => "TLS failed: is the port right, and the broker's certificate trusted?",
         _ => "the connection to the broker failed",
     }
 }

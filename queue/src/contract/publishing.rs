@@ -146,5 +146,6 @@ pub async fn message_that_is_no_job_is_delivered_for_others_to_judge(engine: &dy
 pub async fn healthy_engine_passes_its_check(engine: &dyn Engine) {
     let queue = engine.open().await;
     queue.check().await.unwrap();
+    queue.check_rights().await.unwrap();
     assert!(within(queue.as_ref(), Duration::ZERO).await.is_none(), "a check leaves nothing behind");
 }

@@ -187,6 +187,12 @@ impl Queue for Embedded {
         self.write(Work::Check).await.map(|_| ())
     }
 
+    async fn check_rights(&self) -> Result<(), QueueError> {
+        // Who may write the file may do all.
+        self.check().await?;
+        self.depth(Stage::Archive).await.map(drop)
+    }
+
     fn lease(&self) -> Duration {
         self.options.lease
     }

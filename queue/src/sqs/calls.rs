@@ -10,8 +10,9 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
 };
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
-use super::batch::{BATCH_MOST, Outcome};
+use super::batch::Outcome;
 use super::client::limits;
 use super::fault::Fault;
 use super::message::{Incoming, Outgoing};
@@ -85,7 +86,7 @@ impl Calls {
         changed.map(|_| ()).map_err(|error| Fault::of_call(&error))
     }
 
-    /// Up to `max` messages, ten at most; SQS waits up to `wait_secs` for the first.
+    /// Up to `max` messages, which SQS wants to be ten at most; it waits up to `wait_secs` for the first.
     pub(super) async fn receive(
         &self,
         max: usize,
@@ -97,7 +98,7 @@ impl Calls {
             .client
             .receive_message()
             .queue_url(self.url().await?)
-            .max_number_of_messages(i32::try_from(max.min(BATCH_MOST)).unwrap_or(i32::MAX))
+            .max_number_of_messages(i32::try_from(max).unwrap_or(i32::MAX))
             .wait_time_seconds(i32::try_from(wait_secs).unwrap_or(i32::MAX))
             .visibility_timeout(visibility_secs)
             .message_attribute_names("All")
@@ -108,7 +109,9 @@ impl Calls {
             .send()
             .await
             .map_err(|error| Fault::of_call(&error))?;
-        Ok(received.messages.unwrap_or_default().into_iter().filter_map(Incoming::read).collect())
+        let now = Instant::now();
+        let messages = received.messages.unwrap_or_default().into_iter();
+        Ok(messages.filter_map(|message| Incoming::read(message, now)).collect())
     }
 
     /// Messages to be received now, later, and in flight, as far as SQS knows.

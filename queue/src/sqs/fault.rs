@@ -20,6 +20,11 @@ pub(super) enum Fault {
     Overloaded,
     /// There is no such queue, or not for these credentials.
     NoQueue,
+    /// It may be asked, but not so.
+    BadRequest {
+        /// AWS's own words.
+        source: Source,
+    },
     /// Everything else; it may heal.
     Unavailable {
         /// What is wrong and what to do.
@@ -77,6 +82,9 @@ impl Fault {
                 return Fault::LeaseLost;
             }
             "NonExistentQueue" | "QueueDoesNotExist" => return Fault::NoQueue,
+            "InvalidParameterValue" | "ReadCountOutOfRange" | "InvalidParameterCombination" | "ValidationError" => {
+                return Fault::BadRequest { source: said(format!("{code}: {message}")) };
+            }
             // The words of these may repeat what was signed, a session token included.
             "SignatureDoesNotMatch" | "InvalidSignature" | "IncompleteSignature" | "RequestExpired" => {
                 return Fault::Unavailable {
@@ -118,6 +126,9 @@ impl Fault {
                  makes it",
             )
             .at(queue),
+            Fault::BadRequest { source } => {
+                Fault::Unavailable { problem: "SQS refuses", source: Some(source) }.at(queue)
+            }
             Fault::Unavailable { problem, source } => {
                 QueueError::Unavailable { queue: queue.to_owned(), problem: problem.to_owned(), source }
             }
@@ -189,7 +200,7 @@ mod tests {
             assert!(matches!(Fault::of_code("InvalidParameterValue", Some(message)), Fault::LeaseLost), "{message}");
         }
         let other = Fault::of_code("InvalidParameterValue", Some("Value 901 for parameter DelaySeconds is invalid."));
-        assert!(matches!(other, Fault::Unavailable { .. }));
+        assert!(matches!(other, Fault::BadRequest { .. }));
     }
 
     #[test]

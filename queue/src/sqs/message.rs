@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use super::attributes::Attributes;
 use crate::message::{DeadLetter, Delivery, Receipt};
@@ -33,6 +34,8 @@ pub(super) struct Incoming {
     attributes: Attributes,
     /// How often this copy was received, now included.
     receives: u32,
+    /// When SQS's answer was here.
+    pub(super) received: Instant,
 }
 
 impl Outgoing {
@@ -75,7 +78,7 @@ impl Outgoing {
 
 impl Incoming {
     /// `None` where SQS left out what makes a message.
-    pub(super) fn read(message: Message) -> Option<Incoming> {
+    pub(super) fn read(message: Message, received: Instant) -> Option<Incoming> {
         let counted = |name| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
         let sent = counted(MessageSystemAttributeName::SentTimestamp).and_then(DateTime::from_timestamp_millis);
         let receives = counted(MessageSystemAttributeName::ApproximateReceiveCount);
@@ -83,7 +86,14 @@ impl Incoming {
         let written = message.message_attributes.unwrap_or_default();
         let attributes = Attributes::read(&written, sent.unwrap_or_default());
         let body = message.body.unwrap_or_default();
-        Some(Incoming { id: message.message_id?, handle: message.receipt_handle?, body, attributes, receives })
+        Some(Incoming {
+            id: message.message_id?,
+            handle: message.receipt_handle?,
+            body,
+            attributes,
+            receives,
+            received,
+        })
     }
 
     /// Which charged hand-over this is.
@@ -162,7 +172,7 @@ mod tests {
         let count = MessageSystemAttributeName::ApproximateReceiveCount;
         let message = Message::builder().message_id("id").receipt_handle("handle").body(&sent.body);
         let message = message.set_message_attributes(Some(sent.attributes.write()));
-        Incoming::read(message.attributes(count, receives.to_string()).build()).unwrap()
+        Incoming::read(message.attributes(count, receives.to_string()).build(), Instant::now()).unwrap()
     }
 
     fn retried(incoming: Incoming, charge: bool) -> Incoming {

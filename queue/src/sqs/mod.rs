@@ -10,18 +10,20 @@ mod batch;
 mod calls;
 mod client;
 mod fault;
+mod keeping;
 mod leases;
 mod message;
 mod provision;
 mod receive;
+mod rights;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::OnceCell;
-use tokio::time::Instant;
+use futures::future::try_join_all;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::error::QueueError;
 use crate::message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
@@ -32,6 +34,7 @@ use attributes::Attributes;
 use batch::Batches;
 use calls::Calls;
 use fault::Fault;
+use keeping::{KEPT_MOST, Kept};
 use leases::Leases;
 use message::Outgoing;
 pub(crate) use provision::provision;
@@ -39,8 +42,9 @@ pub(crate) use provision::provision;
 /// A handle on all lanes.
 #[derive(Debug)]
 pub(crate) struct Sqs {
-    lanes: HashMap<Lane, LaneQueue>,
-    leases: Leases,
+    lanes: HashMap<Lane, Arc<LaneQueue>>,
+    leases: Arc<Leases>,
+    keeping: Arc<Semaphore>,
     options: Options,
     region: String,
 }
@@ -51,6 +55,8 @@ struct LaneQueue {
     calls: Arc<Calls>,
     sends: Batches<Outgoing>,
     deletes: Batches<String>,
+    /// The new message whose send failed, where none succeeded since.
+    unsent: Mutex<Option<Outgoing>>,
 }
 
 impl Sqs {
@@ -67,12 +73,13 @@ impl Sqs {
                 account: address.account.clone(),
                 url: OnceCell::new(),
             };
-            (lane, LaneQueue::new(calls))
+            (lane, Arc::new(LaneQueue::new(calls)))
         });
-        Ok(Sqs { lanes: lanes.collect(), leases: Leases::new(options.lease), options, region })
+        let (leases, keeping) = (Arc::new(Leases::new(options.lease)), Arc::new(Semaphore::new(KEPT_MOST)));
+        Ok(Sqs { lanes: lanes.collect(), leases, keeping, options, region })
     }
 
-    fn lane(&self, lane: Lane) -> &LaneQueue {
+    fn lane(&self, lane: Lane) -> &Arc<LaneQueue> {
         &self.lanes[&lane]
     }
 
@@ -85,6 +92,14 @@ impl Sqs {
     async fn replace(&self, from: Lane, handle: String, to: Lane, copy: Outgoing) -> Result<(), QueueError> {
         self.lane(to).sends.add(copy).await.map_err(self.at(to))?;
         self.delete(from, handle).await
+    }
+
+    /// Goes on trying to put `copy` in the original's place.
+    fn keep(&self, from: Lane, handle: String, to: Lane, copy: Outgoing) {
+        let Ok(permit) = Arc::clone(&self.keeping).try_acquire_owned() else { return };
+        let [from, to] = [from, to].map(|lane| Arc::downgrade(self.lane(lane)));
+        let kept = Kept { from, to, leases: Arc::clone(&self.leases), handle, copy, _permit: permit };
+        tokio::spawn(kept.settle());
     }
 
     async fn delete(&self, lane: Lane, handle: String) -> Result<(), QueueError> {
@@ -106,7 +121,29 @@ impl LaneQueue {
                 let calls = Arc::clone(&deleting);
                 async move { calls.delete(handles).await }
             }),
+            unsent: Mutex::default(),
         }
+    }
+
+    /// Sends a new message.
+    async fn publish(&self, message: Outgoing) -> Result<(), Fault> {
+        let sent = self.sends.add(message.clone()).await;
+        *self.unsent() = sent.is_err().then_some(message);
+        sent
+    }
+
+    /// Sends once more what could not be sent: only a send tells whether rights, or the rights on a KMS key, are there
+    /// again. Its publisher was told that it may or may not be there.
+    async fn check(&self) -> Result<(), Fault> {
+        let unsent = self.unsent().clone();
+        match unsent {
+            Some(message) => self.publish(message).await,
+            None => Ok(()),
+        }
+    }
+
+    fn unsent(&self) -> MutexGuard<'_, Option<Outgoing>> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,7 +155,7 @@ impl Queue for Sqs {
             Attributes { published_at: now, trace_parent: TraceParent::current(), ..Attributes::default() };
         let body = String::from_utf8_lossy(&job.encode()).into_owned();
         let message = Outgoing::delayed(body, attributes, delay, now);
-        self.lane(lane).sends.add(message).await.map_err(self.at(lane))
+        self.lane(lane).publish(message).await.map_err(self.at(lane))
     }
 
     async fn receive(&self, lane: Lane, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
@@ -126,19 +163,18 @@ impl Queue for Sqs {
     }
 
     async fn extend(&self, receipt: &Receipt) -> Result<(), QueueError> {
-        let lease = self.leases.get(&receipt.token)?;
-        let (asked, visibility_secs) = (Instant::now(), self.leases.extension_secs(&lease)?);
-        let hidden = self.lane(lease.lane).calls.hide(&receipt.token, visibility_secs).await;
-        hidden.map_err(self.at(lease.lane))?;
-        self.leases.renew(&receipt.token, asked, visibility_secs);
-        Ok(())
+        let lane = self.leases.get(&receipt.token)?.lane;
+        keeping::extend(&self.lane(lane).calls, &self.leases, &receipt.token).await.map_err(self.at(lane))
     }
 
     async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError> {
-        let lease = self.leases.end(&delivery.receipt.token)?;
+        let lease = self.leases.get(&delivery.receipt.token)?;
         let (lane, now) = (lease.lane, self.options.clock.now());
         let (to, copy) = match settlement {
-            Settlement::Ack => return self.delete(lane, delivery.receipt.token).await,
+            Settlement::Ack => {
+                self.leases.end(&delivery.receipt.token)?;
+                return self.delete(lane, delivery.receipt.token).await;
+            }
             Settlement::RetryAfter { delay, charge } => {
                 (lane, Outgoing::retried(&delivery, lease.attributes, delay, charge, now))
             }
@@ -146,7 +182,13 @@ impl Queue for Sqs {
                 (Lane::dead(lane.stage), Outgoing::parked(&delivery, lease.attributes, reason, now))
             }
         };
-        self.replace(lane, delivery.receipt.token, to, copy).await
+        let handle = delivery.receipt.token;
+        if let Err(fault) = self.lane(to).sends.add(copy.clone()).await {
+            self.keep(lane, handle, to, copy);
+            return Err(self.at(to)(fault));
+        }
+        self.leases.end(&handle)?;
+        self.delete(lane, handle).await
     }
 
     async fn depth(&self, stage: Stage) -> Result<Depth, QueueError> {
@@ -166,8 +208,22 @@ impl Queue for Sqs {
     }
 
     async fn check(&self) -> Result<(), QueueError> {
+        for lane in Stage::ALL.map(Lane::live) {
+            self.lane(lane).check().await.map_err(self.at(lane))?;
+        }
         let lane = Lane::live(Stage::Archive);
         self.lane(lane).calls.look_up().await.map(|_| ()).map_err(self.at(lane))
+    }
+
+    async fn check_rights(&self) -> Result<(), QueueError> {
+        let lanes = self.lanes.iter().map(async |(lane, queue)| {
+            let checked = async {
+                queue.calls.check_rights().await?;
+                queue.calls.counts().await.map(drop)
+            };
+            checked.await.map_err(self.at(*lane))
+        });
+        try_join_all(lanes).await.map(drop)
     }
 
     fn lease(&self) -> Duration {

@@ -1,9 +1,13 @@
 //! Getting messages out of a queue.
 
 use std::collections::HashMap;
+use std::future::ready;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::future::join_all;
+use futures::stream;
 use tokio::time::Instant;
 
 use super::Sqs;
@@ -17,6 +21,8 @@ use crate::message::{DeadLetter, Delivery, Lane};
 const WAIT_SECS_LEAST: u32 = 1;
 /// Longest wait in one call. A receive that was dropped can take a message out of sight for a lease as long as that.
 const WAIT_SECS_MOST: u32 = 5;
+/// Calls of one receive or look that are under way at once.
+const CALLS_MOST: usize = 8;
 /// How long a look may hide dead letters.
 const LOOK_SECS: i32 = 60;
 
@@ -36,7 +42,7 @@ impl Sqs {
             let (early, due): (Vec<_>, Vec<_>) =
                 incoming.map_err(self.at(lane))?.into_iter().partition(|message| message.is_early(now));
             for message in &due {
-                self.leases.begin(message.handle.clone(), lane, message.attributes().clone());
+                self.leases.begin(message.handle.clone(), lane, message.attributes().clone(), message.received);
             }
             let due: Vec<Delivery> = due.into_iter().map(|message| message.into_delivery(lane.is_dead)).collect();
             self.postpone(lane, early).await;
@@ -59,7 +65,7 @@ impl Sqs {
     }
 
     /// Up to `max` messages, each once: one call waits for the first ten, further calls side by side take what more
-    /// there is. They may miss some: the next receive finds those.
+    /// there is, until one brings less than it asked for. They may miss some: the next receive finds those.
     async fn gather(
         &self,
         lane: Lane,
@@ -71,12 +77,18 @@ impl Sqs {
             return Ok(Vec::new());
         }
         let calls = &self.lane(lane).calls;
-        let mut gathered = calls.receive(max, wait_secs, visibility_secs).await?;
+        let mut gathered = calls.receive(max.min(BATCH_MOST), wait_secs, visibility_secs).await?;
         if gathered.len() == BATCH_MOST {
-            let counts = (BATCH_MOST..max).step_by(BATCH_MOST).map(|from| max - from);
-            // What the first call brought is leased: it is handed on whatever becomes of the others.
-            let more = join_all(counts.map(|count| calls.receive(count, 0, visibility_secs))).await;
-            gathered.extend(more.into_iter().flatten().flatten());
+            let is_dry = &AtomicBool::new(false);
+            let counts = (BATCH_MOST..max).step_by(BATCH_MOST).map(|from| (max - from).min(BATCH_MOST));
+            let counts = stream::iter(counts).take_while(|_| ready(!is_dry.load(Ordering::Relaxed)));
+            let more = counts.map(async |count| {
+                // What the first call brought is leased: it is handed on whatever becomes of the others.
+                let brought = calls.receive(count, 0, visibility_secs).await.unwrap_or_default();
+                is_dry.fetch_or(brought.len() < count, Ordering::Relaxed);
+                brought
+            });
+            gathered.extend(more.buffer_unordered(CALLS_MOST).concat().await);
         }
         Ok(newest_receives(gathered))
     }
@@ -98,9 +110,11 @@ impl Sqs {
         };
         let handles: Vec<String> = seen.values().map(|message| message.handle.clone()).collect();
         let calls = &self.lane(lane).calls;
-        let put_back = join_all(handles.chunks(BATCH_MOST).map(|handles| calls.put_back(handles.to_vec()))).await;
-        // They come back by themselves when the look's time is over.
-        for fault in put_back.into_iter().filter_map(Result::err) {
+        let pages: Vec<Vec<String>> = handles.chunks(BATCH_MOST).map(<[String]>::to_vec).collect();
+        let mut put_back = stream::iter(pages).map(|page| calls.put_back(page)).buffer_unordered(CALLS_MOST);
+        while let Some(put_back) = put_back.next().await {
+            let Err(fault) = put_back else { continue };
+            // They come back by themselves when the look's time is over.
             tracing::warn!(stage = %lane.stage, error = %self.at(lane)(fault), "dead letters hidden for a minute");
         }
         looked.map_err(self.at(lane))?;

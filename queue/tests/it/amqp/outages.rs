@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use queue::contract::Engine;
 use queue::{Lane, QueueError, Settlement, Stage};
 
 use super::broker::{Broker, LIVE, job, next, number, problem, publish};
-use super::proxy::Way;
+use super::proxy::{Proxy, Way};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_cut_while_publishing_lose_nothing_that_was_confirmed() {
@@ -87,6 +88,19 @@ async fn handle_works_on_when_the_broker_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn handle_that_was_opened_without_a_broker_makes_its_queues_when_there_is_one() {
+    let broker = Broker::fresh().await;
+    let proxy = Proxy::before(broker.host()).await;
+    proxy.set(Way::Gone);
+    let queue = broker.open_at(&broker.url_for("guest:guest", &proxy.host(), "%2f")).await.unwrap();
+    assert!(queue.publish(&job(1), Duration::ZERO).await.unwrap_err().is_transient());
+    assert!(broker.queues().await.is_empty());
+    proxy.set(Way::Open);
+    publish(queue.as_ref(), 2).await;
+    assert_eq!(number(&next(queue.as_ref()).await), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn idle_handle_notices_no_cut() {
     let (_broker, proxy, queue) = Broker::behind_proxy().await;
     publish(queue.as_ref(), 1).await;
@@ -129,17 +143,45 @@ async fn alarm_refuses_publishes_at_once_while_work_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retry_that_cannot_be_published_comes_again_all_the_same() {
-    let (_broker, proxy, queue) = Broker::behind_proxy().await;
-    publish(queue.as_ref(), 1).await;
-    proxy.block("low on memory");
+async fn alarm_refuses_at_once_what_comes_when_all_confirms_are_awaited() {
+    let (broker, proxy, queue) = Broker::behind_proxy().await;
+    publish(queue.as_ref(), 0).await;
+    proxy.set(Way::Deaf);
+    let publishing = Arc::clone(&queue);
+    let all = tokio::spawn(async move {
+        let jobs: Vec<_> = (0..300).map(job).collect();
+        join_all(jobs.iter().map(|job| publishing.publish(job, Duration::ZERO))).await
+    });
+    // As many as a channel may wait for, and the one before.
+    while broker.counted("purge").await.0 < 257 {}
+    proxy.block("low on disk");
+    let errors = all.await.unwrap().into_iter().filter_map(Result::err);
+    let (refused, awaited): (Vec<_>, Vec<_>) = errors.partition(|error| problem(error).contains("alarm"));
+    assert_eq!((refused.len(), awaited.len()), (44, 256));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settlements_during_an_alarm_are_kept_until_it_is_over_and_cost_no_attempt() {
+    let (broker, proxy, queue) = Broker::behind_proxy().await;
+    for number in [1, 2] {
+        publish(queue.as_ref(), number).await;
+    }
+    proxy.block("low on disk");
     while queue.check().await.is_ok() {}
-    let delivery = next(queue.as_ref()).await;
-    let retry = Settlement::RetryAfter { delay: Duration::ZERO, charge: true };
-    let error = queue.settle(delivery, retry).await.unwrap_err();
-    assert!(problem(&error).contains("alarm"), "{error}");
-    // Its lease runs out.
-    assert_eq!(next(queue.as_ref()).await.attempt, 2);
+    let held = [next(queue.as_ref()).await, next(queue.as_ref()).await];
+    let retry = Settlement::RetryAfter { delay: Duration::ZERO, charge: false };
+    let settlements = [retry, Settlement::DeadLetter { reason: "no such model".to_owned() }];
+    for (delivery, settlement) in held.into_iter().zip(settlements) {
+        let error = queue.settle(delivery, settlement).await.unwrap_err();
+        assert!(problem(&error).contains("alarm"), "{error}");
+    }
+    // Their leases are over three times by then.
+    let other = broker.open().await;
+    assert!(other.receive(LIVE, 1, Duration::from_secs(3)).await.unwrap().is_empty());
+    proxy.unblock();
+    let again = next(other.as_ref()).await;
+    assert_eq!((number(&again), again.attempt), (1, 1));
+    while queue.depth(Stage::Purge).await.unwrap().dead != 1 {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Open,
-    /// What the broker says gets no further.
+    /// What the broker says gets no further; what the proxy says does.
     Deaf,
     /// No server: every connection ends, and so do new ones.
     Gone,
@@ -124,12 +124,16 @@ async fn write_frames(
     mut to: OwnedWriteHalf,
 ) -> io::Result<()> {
     loop {
+        let is_deaf = *way.borrow_and_update() == Way::Deaf;
         let frame: Arc<[u8]> = tokio::select! {
-            Some(frame) = framed.recv() => frame.into(),
+            Some(frame) = framed.recv(), if !is_deaf => frame.into(),
             Ok(frame) = said.recv() => frame,
+            changed = way.changed() => match changed {
+                Ok(()) => continue,
+                Err(error) => return Err(io::Error::other(error)),
+            },
             else => return Ok(()),
         };
-        way.wait_for(|way| *way != Way::Deaf).await.map_err(io::Error::other)?;
         to.write_all(&frame).await?;
     }
 }

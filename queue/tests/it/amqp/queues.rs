@@ -6,7 +6,7 @@ use futures::future::join_all;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use queue::contract::Engine;
-use queue::{Clock, Depth, Lane, Settlement, Stage};
+use queue::{Clock, Depth, Lane, Options, Settlement, Stage};
 use serde_json::json;
 
 use super::broker::{Broker, LIVE, api, job, next, number, problem, publish, variable};
@@ -29,6 +29,18 @@ async fn queues_and_messages_are_such_as_outlive_a_broker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn queues_are_made_once_and_named() {
+    let broker = Broker::fresh().await;
+    broker.open().await;
+    for name in ["purge", "purge.delay.16s"] {
+        broker.delete(name).await;
+    }
+    let made = queue::provision(&broker.url()).await.unwrap();
+    assert_eq!(made, [broker.queue("purge"), broker.queue("purge.delay.16s")]);
+    assert!(queue::provision(&broker.url()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn message_before_its_time_goes_on_to_its_next_delay() {
     let broker = Broker::fresh().await;
     let queue = broker.open().await;
@@ -39,6 +51,17 @@ async fn message_before_its_time_goes_on_to_its_next_delay() {
     assert!(queue.receive(LIVE, 1, Duration::from_secs(1)).await.unwrap().is_empty());
     let depth = queue.depth(Stage::Purge).await.unwrap();
     assert_eq!(depth, Depth { delayed: 1, ..Depth::default() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publisher_whose_clock_is_ahead_delays_nothing_that_is_due() {
+    let broker = Broker::fresh().await;
+    let clock = Clock::manual(Clock::System.now() + chrono::TimeDelta::hours(1));
+    let ahead = queue::open(&broker.url(), Options { lease: Duration::from_secs(1), clock }).await.unwrap();
+    let queue = broker.open().await;
+    publish(ahead.as_ref(), 1).await;
+    let first = queue.receive(LIVE, 1, Duration::from_secs(5)).await.unwrap().pop().unwrap();
+    assert_eq!((number(&first), first.attempt), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

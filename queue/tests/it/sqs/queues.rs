@@ -76,3 +76,61 @@ async fn queue_of_dead_letters_takes_them_from_its_own_queue_only() {
     assert!(redriven["QueueUrl"].as_str().unwrap().ends_with("/calls-archive"));
     assert!(redriven["Attributes"]["RedrivePolicy"].as_str().unwrap().contains("arn:calls-archive-dead"));
 }
+
+/// Words of SQS's API Reference; `denied` is not allowed.
+async fn peer_that_denies(denied: &'static str) -> Peer {
+    let answer = move |asked: &Asked| {
+        let code = |code: &str| Some((400, json!({ "__type": format!("com.amazonaws.sqs#{code}"), "message": "no" })));
+        let failed = |code: &str| {
+            let failed = json!({ "Id": "0", "SenderFault": true, "Code": code, "Message": "no" });
+            Some((200, json!({ "Failed": [failed] })))
+        };
+        match asked.0.as_str() {
+            action if action == denied => code("AccessDeniedException"),
+            "SendMessageBatch" => failed("InvalidParameterValue"),
+            "ReceiveMessage" => code("ReadCountOutOfRange"),
+            "GetQueueAttributes" => Some((200, json!({ "Attributes": {} }))),
+            _ => failed("ReceiptHandleIsInvalid"),
+        }
+    };
+    Peer::start(answer).await
+}
+
+#[tokio::test]
+async fn each_right_is_checked_by_a_call_that_changes_nothing() {
+    let sound = peer_that_denies("nothing").await;
+    open(&url("calls", &sound.url), Clock::System).await.unwrap().check_rights().await.unwrap();
+    for (_, request) in sound.asked() {
+        let (handle, delay) = (&request["Entries"][0]["ReceiptHandle"], &request["Entries"][0]["DelaySeconds"]);
+        let most = &request["MaxNumberOfMessages"];
+        let is_harmless = *handle == "none" || *delay == 901 || *most == 11 || request["AttributeNames"].is_array();
+        assert!(is_harmless, "{request}");
+    }
+    for action in ["SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"] {
+        let peer = peer_that_denies(action).await;
+        let queue = open(&url("calls", &peer.url), Clock::System).await.unwrap();
+        let error = queue.check_rights().await.unwrap_err().to_string();
+        assert!(error.contains("rights are missing") && error.contains("calls-"), "{action}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn refused_send_is_remembered_until_a_send_succeeds() {
+    let is_refused = std::sync::Arc::new(AtomicBool::new(true));
+    let refusing = std::sync::Arc::clone(&is_refused);
+    let peer = Peer::start(move |_| {
+        let refusal = json!({ "__type": "com.amazonaws.sqs#KmsAccessDenied", "message": "no" });
+        let sent = json!({ "Successful": [{ "Id": "0", "MessageId": "id", "MD5OfMessageBody": "" }] });
+        Some(if refusing.load(Ordering::SeqCst) { (400, refusal) } else { (200, sent) })
+    });
+    let queue = open(&url("calls", &peer.await.url), Clock::System).await.unwrap();
+    queue.check().await.unwrap();
+    queue.publish(&job(1), Duration::ZERO).await.unwrap_err();
+    for _ in 0..2 {
+        let error = queue.check().await.unwrap_err().to_string();
+        assert!(error.contains("kms:GenerateDataKey"), "{error}");
+    }
+    // Nobody publishes where /readyz says 503: the check itself has to find out.
+    is_refused.store(false, Ordering::SeqCst);
+    queue.check().await.unwrap();
+}

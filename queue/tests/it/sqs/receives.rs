@@ -58,6 +58,14 @@ async fn what_the_first_call_brought_outlives_the_failure_of_the_others() {
     assert_eq!(on(&peer).await.receive(LANE, 20, Duration::ZERO).await.unwrap().len(), 10);
 }
 
+#[tokio::test]
+async fn look_at_few_of_many_dead_letters_ends_with_the_first_short_answer() {
+    let peer = ten_and_then(Some((200, json!({})))).await;
+    assert_eq!(on(&peer).await.dead_letters(Stage::Purge, 10_000).await.unwrap().len(), 10);
+    let receives = peer.actions().iter().filter(|action| *action == "ReceiveMessage").count();
+    assert!(receives < 20, "{receives}");
+}
+
 /// A standard queue may do so (Amazon SQS at-least-once delivery, in its Developer Guide).
 #[tokio::test]
 async fn message_that_two_calls_bring_is_handed_out_once_with_its_newest_handle() {

@@ -1,5 +1,7 @@
 //! Receipt handles that are another receiver's by now.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::json;
 
 use super::peer::{Answer, Asked, Peer};
@@ -58,4 +60,31 @@ async fn sqs_hides_a_message_longer_than_the_lease() {
     queue.extend(&deliveries[0].receipt).await.unwrap();
     let seconds: Vec<_> = peer.asked().iter().map(|(_, request)| request["VisibilityTimeout"].as_u64()).collect();
     assert_eq!(seconds, [Some(LEASE.as_secs() + 1); 2]);
+}
+
+#[tokio::test]
+async fn retry_that_cannot_be_sent_is_kept_hidden_and_sent_later() {
+    let refusals = AtomicUsize::new(2);
+    let answer = move |asked: &Asked| match asked.0.as_str() {
+        "SendMessageBatch" if refusals.load(Ordering::SeqCst) > 0 => {
+            refusals.fetch_sub(1, Ordering::SeqCst);
+            Some((400, json!({ "__type": "com.amazon.coral.service#AccessDeniedException", "message": "no" })))
+        }
+        "SendMessageBatch" => {
+            Some((200, json!({ "Successful": [{ "Id": "0", "MessageId": "id", "MD5OfMessageBody": "" }] })))
+        }
+        _ => three_messages(asked),
+    };
+    let peer = Peer::start(answer).await;
+    let queue = open(&url("kept", &peer.url), Clock::System).await.unwrap();
+    let delivery = queue.receive(LANE, 3, Duration::ZERO).await.unwrap().remove(0);
+    let retry = Settlement::RetryAfter { delay: Duration::ZERO, charge: false };
+    assert!(queue.settle(delivery, retry).await.unwrap_err().to_string().contains("rights are missing"));
+    let began = std::time::Instant::now();
+    while !peer.actions().contains(&"DeleteMessageBatch".to_owned()) {
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", peer.actions());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (send, hide) = ("SendMessageBatch", "ChangeMessageVisibility");
+    assert_eq!(peer.actions(), ["ReceiveMessage", send, hide, send, hide, send, "DeleteMessageBatch"]);
 }
