@@ -137,6 +137,8 @@ macro_rules! contract_tests {
                 transcript_goes_and_the_audio_stays,
                 never_archived_recording_is_deleted_at_twilio,
                 crash_before_completion_grants_the_same_again,
+                withdrawn_permit_leaves_the_recording_as_it_was_and_free_for_a_hold,
+                permit_that_is_withdrawn_after_a_crash_leaves_the_mark_of_before,
                 mark_and_new_due_parts_are_granted_together,
                 work_under_way_makes_the_gate_wait,
                 mark_takes_expired_claims_away,
