@@ -113,6 +113,7 @@ macro_rules! contract_tests {
                 transcript_outlives_its_audio,
                 twilios_copy_falls_due_after_the_archive,
                 twilios_copy_waits_for_the_archive,
+                twilios_copy_stays_where_ours_may_not_be_all_of_it,
                 twilios_copy_never_outlives_the_audio,
                 never_archived_and_failed_recordings_fall_due,
                 absent_recordings_never_fall_due,
