@@ -10,6 +10,9 @@ use vault::ObjectStore;
 use crate::config::Config;
 use crate::wiring;
 
+/// How many of the newest recordings are looked at for one whose audio should be there.
+const NEWEST: u32 = 100;
+
 /// The store, ready to be filled: made, where it is missing. Not where the catalog knows of recordings that it should
 /// hold: then it is merely away, and one begun in its place would hide that.
 pub(crate) async fn ready(config: &Config, catalog: &Catalog) -> anyhow::Result<Arc<dyn ObjectStore>> {
@@ -27,11 +30,12 @@ pub(crate) async fn ready(config: &Config, catalog: &Catalog) -> anyhow::Result<
     Ok(store)
 }
 
-/// Audio goes by the date of its start: where the newest is gone, all is.
+/// Audio goes by the date of its start: where that of the newest is gone, all is. What is marked for deletion may be gone
+/// already.
 async fn has_archived(catalog: &Catalog) -> Result<bool, CatalogError> {
     for status in [Status::Archived, Status::Transcribed, Status::Failed] {
-        let newest = ListFilter { status: Some(status), limit: 1, ..ListFilter::default() };
-        if catalog.list(&newest).await?.iter().any(|row| row.is_archived() && row.media.is_some()) {
+        let newest = ListFilter { status: Some(status), limit: NEWEST, ..ListFilter::default() };
+        if catalog.list(&newest).await?.iter().any(|row| row.is_archived() && row.media.is_some() && !row.is_marked) {
             return Ok(true);
         }
     }

@@ -13,7 +13,8 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError::UnknownRecording`]; [`CatalogError::Refused`] where its deletion has begun (Twilio's copy alone
-    /// counts: ask again in a moment), it is deleted, or there is a hold on it already; what the database said.
+    /// counts, and so does an attempt under way that has deleted nothing yet: ask again in a moment), it is deleted, or
+    /// there is a hold on it already; what the database said.
     pub async fn place_hold(
         &self,
         sid: &RecordingSid,

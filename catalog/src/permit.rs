@@ -1,5 +1,6 @@
 //! The permit to delete: only the gate makes one, and whoever deletes must hold it.
 
+use chrono::{DateTime, Utc};
 use twilio::{AccountSid, RecordingSid};
 
 use crate::policy::Parts;
@@ -21,15 +22,19 @@ pub enum PurgeDecision {
     Granted(PurgePermit),
 }
 
-/// What is to be deleted and by which rule. It can't be made, copied or kept: [`crate::Catalog::grant_purge`] makes it
-/// and [`crate::Catalog::complete_purge`] takes it back. One that is dropped leaves the recording marked, and the
-/// next grant names the same things again.
+/// What is to be deleted and by which rule. It can't be made, copied or kept: [`crate::Catalog::grant_purge`] makes it,
+/// and [`crate::Catalog::complete_purge`] takes it back, or [`crate::Catalog::withdraw_purge`] where nothing was deleted.
+/// One that is dropped leaves the recording marked, and the next grant names the same things again.
 #[derive(Debug)]
 pub struct PurgePermit {
     account_sid: AccountSid,
     recording_sid: RecordingSid,
+    retention_from: DateTime<Utc>,
+    twilio_said_deleted: bool,
     rule: String,
     pub(crate) parts: Parts,
+    /// An earlier attempt left the recording marked: it may have deleted something.
+    pub(crate) was_marked: bool,
     media: Option<StoredObject>,
     transcripts: Vec<StoredObject>,
 }
@@ -62,8 +67,11 @@ impl PurgePermit {
         PurgePermit {
             account_sid: row.account_sid.clone(),
             recording_sid: row.recording_sid.clone(),
+            retention_from: row.retention_from,
+            twilio_said_deleted: row.facts.says_deleted,
             rule,
             parts,
+            was_marked: row.mark.is_some(),
             media,
             transcripts: transcripts.chain(leftovers).collect(),
         }
@@ -77,6 +85,16 @@ impl PurgePermit {
     /// The recording.
     pub fn recording_sid(&self) -> &RecordingSid {
         &self.recording_sid
+    }
+
+    /// When the recording began, as far as that is known; else when it was first heard of.
+    pub fn retention_from(&self) -> DateTime<Utc> {
+        self.retention_from
+    }
+
+    /// Whether Twilio ever said that it is deleted there.
+    pub fn twilio_said_deleted(&self) -> bool {
+        self.twilio_said_deleted
     }
 
     /// The rule that chose it: `retention 30 days`, `transcript retention 7 days`, `twilio copy 0 days after archive`,

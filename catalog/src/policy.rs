@@ -8,6 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::row::RecordingRow;
 use crate::words::Status;
 
+/// Flags of an archived copy that may not be all there was: Twilio's does not go before it. The sweep's query has them
+/// too.
+const DOUBTFUL: [&str; 2] = ["shorter_than_its_header", "duration_differs"];
+
 /// How long things are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -15,7 +19,8 @@ pub struct Policy {
     pub retention_days: u32,
     /// Days a transcript is kept, counted from the recording's start.
     pub transcript_days: u32,
-    /// Days after the archive when Twilio's copy goes; `None`: with the audio. It never outlives the audio.
+    /// Days after the archive when Twilio's copy goes; `None`: with the audio. It never outlives the audio, and goes with
+    /// it where ours may not be all of it: where it is flagged `shorter_than_its_header` or `duration_differs`.
     pub twilio_delete_after_days: Option<u32>,
 }
 
@@ -55,7 +60,8 @@ impl Policy {
         let is_past = |from: DateTime<Utc>, days| after_days(from, days) <= now;
         let audio = row.audio_deleted_at.is_none() && is_past(row.retention_from, self.retention_days);
         let transcripts = row.has_transcripts && is_past(row.retention_from, self.transcript_days);
-        let archived_at = row.stored_media().and_then(|media| media.archived_at);
+        let is_sound = !row.flags.iter().any(|flag| DOUBTFUL.contains(&flag.as_str()));
+        let archived_at = row.stored_media().filter(|_| is_sound).and_then(|media| media.archived_at);
         let twilio_alone = self.twilio_delete_after_days.zip(archived_at).is_some_and(|(days, at)| is_past(at, days));
         let twilio = row.twilio_deleted_at.is_none() && (audio || twilio_alone);
         let rule = if audio {

@@ -18,8 +18,8 @@ impl Catalog {
     /// Decides whether anything of the claimed recording is to be deleted at `now`, and marks it. In one transaction:
     /// a hold placed at the same time either is seen here, or is refused because of the mark.
     ///
-    /// A mark stands until [`Catalog::complete_purge`]: after a crash the same things are granted again, whatever the
-    /// policy is by then. With our copy or the transcripts marked, no other work begins, and whoever still thinks to
+    /// A mark stands until [`Catalog::complete_purge`] or [`Catalog::withdraw_purge`]: after a crash the same things are
+    /// granted again, whatever the policy is by then. With our copy or the transcripts marked, no other work begins, and whoever still thinks to
     /// hold a claim can write nothing more.
     ///
     /// # Errors
@@ -59,6 +59,34 @@ impl Catalog {
         Ok(PurgeDecision::Granted(permit))
     }
 
+    /// Takes a permit back under which nothing was deleted, with the mark, so that a hold can be placed. A mark that an
+    /// earlier attempt left stays: that one may have deleted something.
+    ///
+    /// # Errors
+    /// [`CatalogError::ClaimLost`]; what the database said. The mark stands then.
+    pub async fn withdraw_purge(
+        &self,
+        claim: &Claim,
+        permit: PurgePermit,
+        now: DateTime<Utc>,
+    ) -> Result<(), CatalogError> {
+        let mut change = self.change_under_permit(claim, &permit).await?;
+        if !permit.was_marked {
+            change.set("marked_at = NULL, marked_rule = NULL, marked_parts = NULL", now).await?;
+        }
+        change.commit().await
+    }
+
+    /// The change that ends a permit: it must be of this claim, and name what is marked.
+    async fn change_under_permit(&self, claim: &Claim, permit: &PurgePermit) -> Result<Change, CatalogError> {
+        let change = self.change_under(claim, Work::Purge).await?;
+        let is_marked_so = change.row.mark.as_ref().is_some_and(|mark| mark.parts == permit.parts);
+        if permit.recording_sid() != claim.recording_sid() || !is_marked_so {
+            return Err(CatalogError::ClaimLost);
+        }
+        Ok(change)
+    }
+
     /// Writes down that everything the permit names was seen to be gone, with the rule and the evidence in the audit
     /// log. When nothing is left the recording is `deleted`: a tombstone of SIDs, dates and numbers. When something
     /// stays, the mark is taken off it.
@@ -74,11 +102,7 @@ impl Catalog {
         evidence: &str,
         now: DateTime<Utc>,
     ) -> Result<RecordingRow, CatalogError> {
-        let mut change = self.change_under(claim, Work::Purge).await?;
-        let is_marked_so = change.row.mark.as_ref().is_some_and(|mark| mark.parts == permit.parts);
-        if permit.recording_sid() != claim.recording_sid() || !is_marked_so {
-            return Err(CatalogError::ClaimLost);
-        }
+        let mut change = self.change_under_permit(claim, &permit).await?;
         let parts = permit.parts;
         if parts.twilio {
             change.set("twilio_deleted_at = $1", now).await?;

@@ -27,6 +27,7 @@ macro_rules! due {
           UNION ALL SELECT account_sid, recording_sid FROM recordings \
           WHERE media_state = 'stored' AND twilio_deleted_at IS NULL AND is_held = 0 \
           AND archived_at <= $4 AND recording_sid > $1 \
+          AND flags NOT LIKE '%\"shorter_than_its_header\"%' AND flags NOT LIKE '%\"duration_differs\"%' \
           UNION ALL SELECT account_sid, recording_sid FROM recordings \
           WHERE erase_requested_at IS NOT NULL AND status NOT IN ('absent', 'deleted') AND is_held = 0 \
           AND erase_requested_at <= $5 AND recording_sid > $1 \

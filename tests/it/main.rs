@@ -16,6 +16,7 @@ mod many_calls;
 mod operators;
 mod policy;
 mod postgres;
+mod purge;
 mod queue_file;
 mod rabbitmq;
 mod reading;

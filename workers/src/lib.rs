@@ -23,6 +23,7 @@ mod reconcile;
 mod retention;
 mod settle;
 mod transcribe;
+mod twilio_copy;
 mod webhook;
 
 pub use archive::Archive;

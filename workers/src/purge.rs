@@ -8,14 +8,23 @@ use catalog::{Catalog, Claim, Policy, PurgeDecision, PurgePermit, StoredObject, 
 use futures::TryStreamExt;
 use queue::Clock;
 use tokio_util::sync::CancellationToken;
-use twilio::{Deletion, RecordingSid, RecordingStatus, TwilioErrorKind};
+use twilio::RecordingSid;
 use vault::{ObjectKey, Vault, VaultError};
 
 use crate::claimed::Claims;
 use crate::fault::{Fault, Handled, chain};
+use crate::twilio_copy;
 
-/// Pause where Twilio will not delete yet, or another stage is at work on the recording.
+/// Pause where another stage is at work on the recording.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(10);
+
+/// How far one attempt has come.
+#[derive(Debug, Default)]
+struct Attempt {
+    /// Something may be deleted by now: it can't be taken back.
+    has_begun: bool,
+    evidence: Vec<String>,
+}
 
 /// The purge stage: the only code that deletes what was kept, and only what a [`PurgePermit`] names.
 #[derive(Debug)]
@@ -36,7 +45,8 @@ pub struct Purge {
 
 impl Purge {
     /// Deletes what of the recording is due now, if anything. The job is only a hint: policy, holds and erasure
-    /// requests are read from the catalog. Safe to run again: what is gone already counts as deleted.
+    /// requests are read from the catalog. Safe to run again: what is gone already counts as deleted. An attempt that
+    /// fails before it deleted anything takes its mark off again, so that a hold can be placed before the next.
     pub async fn handle(&self, sid: &RecordingSid, stop: &CancellationToken) -> Handled {
         let claims = Claims { catalog: self.catalog.clone(), clock: self.clock.clone(), lease: self.lease };
         claims.with(sid, Work::Purge, stop, |claim| self.purge(claim)).await
@@ -53,19 +63,43 @@ impl Purge {
             }
             PurgeDecision::Granted(permit) => permit,
         };
-        let mut evidence = Vec::new();
+        let mut attempt = Attempt::default();
+        if let Err(fault) = self.delete(&permit, &mut attempt).await {
+            if !attempt.has_begun {
+                self.catalog.withdraw_purge(&claim, permit, self.clock.now()).await?;
+            }
+            return Err(fault);
+        }
+        self.catalog.complete_purge(&claim, permit, &attempt.evidence.join("; "), self.clock.now()).await?;
+        Ok("purged")
+    }
+
+    /// Ours first: nothing of ours outlives its date because Twilio is away or refuses our key.
+    async fn delete(&self, permit: &PurgePermit, attempt: &mut Attempt) -> Result<(), Fault> {
+        for object in permit.media().into_iter().chain(permit.transcripts()) {
+            let key = key(object)?;
+            if !attempt.has_begun {
+                // A store that does not answer is found out before anything is deleted.
+                self.vault.head(&key).await?;
+            }
+            attempt.has_begun = true;
+            self.vault.delete(&key).await?;
+            attempt.evidence.push(format!("{key} seen to be gone"));
+        }
         if let Some(media) = permit.media_to_verify() {
-            evidence.push(self.verify(media).await?);
+            attempt.evidence.push(self.verify(media).await?);
         }
         if permit.deletes_twilio_copy() {
-            evidence.push(self.delete_twilio_copy(&permit).await?);
+            let had_begun = std::mem::replace(&mut attempt.has_begun, true);
+            match twilio_copy::delete(&self.twilio, permit, self.clock.now()).await {
+                Ok(evidence) => attempt.evidence.push(evidence),
+                Err(not_gone) => {
+                    attempt.has_begun = had_begun || !not_gone.is_refused;
+                    return Err(not_gone.fault);
+                }
+            }
         }
-        for object in permit.media().into_iter().chain(permit.transcripts()) {
-            self.vault.delete(&key(object)?).await?;
-            evidence.push(format!("{} seen to be gone", object.key));
-        }
-        self.catalog.complete_purge(&claim, permit, &evidence.join("; "), self.clock.now()).await?;
-        Ok("purged")
+        Ok(())
     }
 
     /// Twilio's copy may go while ours stays only when ours is whole: opened and hashed where a key is at hand, else
@@ -91,37 +125,6 @@ impl Purge {
         }
         Ok(format!("{key} opened and verified by SHA-256"))
     }
-
-    /// Deletes Twilio's copy and sees it gone: a wrong account or region would answer 404 too, so the recording's own
-    /// resource is asked, which stays readable as `deleted` for 40 days.
-    async fn delete_twilio_copy(&self, permit: &PurgePermit) -> Result<String, Fault> {
-        let (account, sid) = (permit.account_sid(), permit.recording_sid());
-        let deletion = match self.twilio.delete_recording(account, sid).await {
-            Ok(deletion) => deletion,
-            Err(error) if error.status == Some(409) || error.code.is_some_and(is_of_its_state) => {
-                let why = format!("Twilio will not delete it yet ({error})");
-                return Err(Fault::NotYet { after: CONFLICT_PAUSE, why });
-            }
-            Err(error) => return Err(error.into()),
-        };
-        match self.twilio.recording(account, sid).await {
-            Ok(recording) if recording.status == RecordingStatus::Deleted => Ok("Twilio says: deleted".to_owned()),
-            Ok(recording) => {
-                let why = format!("Twilio accepted the deletion and still says {}", recording.status);
-                Err(Fault::NotYet { after: CONFLICT_PAUSE, why })
-            }
-            Err(error) if error.kind == TwilioErrorKind::NotFound => Ok(match deletion {
-                Deletion::Deleted => "deleted at Twilio, which no longer lists it".to_owned(),
-                Deletion::NotFound => "Twilio knows no such recording (404 to delete and to fetch)".to_owned(),
-            }),
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-/// 20409, and 20009, "delete before complete": not while it is in that state, whatever HTTP status goes with it.
-fn is_of_its_state(code: u32) -> bool {
-    matches!(code, 20009 | 20409)
 }
 
 fn key(object: &StoredObject) -> Result<ObjectKey, Fault> {

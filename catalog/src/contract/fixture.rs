@@ -146,9 +146,15 @@ impl Fixture {
 
     /// What was heard of, stored.
     pub(super) async fn archive(&self, number: u32) {
+        self.archive_flagged(number, &[]).await;
+    }
+
+    pub(super) async fn archive_flagged(&self, number: u32, flags: &[&str]) {
         let claim = self.claim(number, Work::Archive, heard_at()).await;
         self.catalog.stage_media(&claim, &object(number), MediaFormat::Wav, heard_at()).await.unwrap();
-        self.catalog.store_media(&claim, &stored_media(), heard_at()).await.unwrap();
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let media = StoredMedia { flags, ..stored_media() };
+        self.catalog.store_media(&claim, &media, heard_at()).await.unwrap();
         self.catalog.release_claim(&claim, heard_at()).await.unwrap();
     }
 

@@ -147,6 +147,25 @@ pub async fn crash_before_completion_grants_the_same_again(fixture: &Fixture) {
     assert_eq!(row.status, Status::Deleted);
 }
 
+pub async fn withdrawn_permit_leaves_the_recording_as_it_was_and_free_for_a_hold(fixture: &Fixture) {
+    fixture.transcribed(1).await;
+    fixture.catalog.note_error(&sid(1), "not delivered", day(29)).await.unwrap();
+    let before = fixture.row(1).await;
+    let (claim, permit) = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
+    fixture.catalog.withdraw_purge(&claim, permit, day(30)).await.unwrap();
+    assert_eq!(fixture.row(1).await, before);
+    fixture.hold(1).await;
+    assert!(fixture.due(&THIRTY_DAYS, day(31)).await.is_empty());
+}
+
+pub async fn permit_that_is_withdrawn_after_a_crash_leaves_the_mark_of_before(fixture: &Fixture) {
+    fixture.transcribed(1).await;
+    fixture.granted(1, &THIRTY_DAYS, day(30)).await;
+    let (claim, permit) = fixture.granted(1, &THIRTY_DAYS, day(31)).await;
+    fixture.catalog.withdraw_purge(&claim, permit, day(31)).await.unwrap();
+    assert!(fixture.row(1).await.is_marked, "the attempt that crashed may have deleted something");
+}
+
 pub async fn mark_and_new_due_parts_are_granted_together(fixture: &Fixture) {
     fixture.archived(1).await;
     fixture.granted(1, &TWILIO_AT_ONCE, day(1)).await;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use twilio::RecordingStatus;
 
 use super::fixture::{Fixture, THIRTY_DAYS, bare, completed, day, heard_at, sid};
-use crate::Policy;
+use crate::{Policy, PurgeDecision, Work};
 
 pub async fn audio_falls_due_at_its_very_instant(fixture: &Fixture) {
     fixture.archived(1).await;
@@ -48,6 +48,20 @@ pub async fn twilios_copy_waits_for_the_archive(fixture: &Fixture) {
     assert!(fixture.due(&policy, day(29)).await.is_empty());
     fixture.archive(1).await;
     assert_eq!(fixture.due(&policy, day(29)).await, [1]);
+}
+
+pub async fn twilios_copy_stays_where_ours_may_not_be_all_of_it(fixture: &Fixture) {
+    let policy = Policy { twilio_delete_after_days: Some(0), ..THIRTY_DAYS };
+    for (number, flag) in [(1, "shorter_than_its_header"), (2, "duration_differs"), (3, "twilio_encrypted")] {
+        fixture.received(number).await;
+        fixture.archive_flagged(number, &[flag]).await;
+    }
+    assert_eq!(fixture.due(&policy, day(29)).await, [3]);
+    let claim = fixture.claim(1, Work::Purge, day(29)).await;
+    let decision = fixture.catalog.grant_purge(&claim, &policy, day(29)).await.unwrap();
+    assert!(matches!(decision, PurgeDecision::NotDue), "{decision:?}");
+    let (_, permit) = fixture.granted(2, &policy, day(30)).await;
+    assert!(permit.deletes_twilio_copy(), "it goes with the audio");
 }
 
 pub async fn twilios_copy_never_outlives_the_audio(fixture: &Fixture) {
