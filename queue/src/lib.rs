@@ -90,6 +90,15 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// What waits in a stage, dead letters included.
     async fn depth(&self, stage: Stage) -> Result<Depth, QueueError>;
 
+    /// How long one delivery may be kept, however often its lease is extended; `None` where that is up to the receiver.
+    fn longest_delivery(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Sees to it that what was settled is with the engine before the process ends; a moment at most. What is still
+    /// leased comes again.
+    async fn flush(&self) {}
+
     /// Whether [`Depth::in_flight`] counts what other processes have received too. AMQP tells nobody.
     fn sees_all_in_flight(&self) -> bool {
         true

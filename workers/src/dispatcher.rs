@@ -19,9 +19,8 @@ use crate::{Archive, Deliver, Purge, Transcribe};
 
 /// Longest wait for work in one receive; also how long stopping may wait for it.
 const RECEIVE_WAIT: Duration = Duration::from_secs(1);
-/// Longest time for one delivery: below the 30 minutes after which RabbitMQ closes a channel over an unacked message
-/// (its `consumer_timeout`).
-const STAGE_TIME_LIMIT: Duration = Duration::from_secs(25 * 60);
+/// Longest time for one delivery where the queue sets none: a day's recording over a slow line.
+const DELIVERY_MOST: Duration = Duration::from_secs(12 * 3600);
 /// What is cancelled lets go of its claim within this, or is left to run out.
 const LET_GO: Duration = Duration::from_secs(5);
 const ERROR_PAUSE_FIRST: Duration = Duration::from_millis(200);
@@ -101,6 +100,7 @@ impl Dispatcher {
             stop.cancel();
             deliveries.wait().await;
         }
+        worker.queue.flush().await;
     }
 
     /// A permit is taken before a delivery is received and moves into its task: never more in hand than permits.
@@ -179,12 +179,13 @@ impl Dispatcher {
             let why = format!("given up after {} deliveries that never came to an end", delivery.attempt - 1);
             return Some(Err(Fault::Rejected(why)));
         }
+        let limit = self.queue.longest_delivery().unwrap_or(DELIVERY_MOST);
         let work = AssertUnwindSafe(self.stages.handle(job, stop)).catch_unwind();
         tokio::select! {
-            worked = tokio::time::timeout(STAGE_TIME_LIMIT, work) => Some(match worked {
+            worked = tokio::time::timeout(limit, work) => Some(match worked {
                 Ok(Ok(handled)) => handled,
                 Ok(Err(_panic)) => Err(Fault::Suspect("the worker panicked on it (see its log)".to_owned())),
-                Err(_elapsed) => Err(Fault::Transient(format!("took longer than {STAGE_TIME_LIMIT:?}"))),
+                Err(_elapsed) => Err(Fault::Transient(format!("took longer than the queue allows ({limit:?})"))),
             }),
             () = self.keep_lease(&delivery.receipt) => None,
             () = after(stop, LET_GO) => Some(Err(Fault::HandedBack)),

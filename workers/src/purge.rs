@@ -106,7 +106,11 @@ impl Purge {
     /// there in its full sealed length.
     async fn verify(&self, media: &StoredObject) -> Result<String, Fault> {
         let key = key(media)?;
-        let wrong = |what: &str| Fault::Rejected(format!("{key}: {what}; Twilio's copy is kept: archive it again"));
+        let wrong = |what: &str| {
+            Fault::Rejected(format!(
+                "{key}: {what}; Twilio's copy is kept: put the object back from a backup, then redrive"
+            ))
+        };
         let head = self.vault.head(&key).await?.ok_or_else(|| wrong("the archived copy is not there"))?;
         if head.bytes != media.sealed_bytes {
             return Err(wrong("the archived copy has another length than was written"));

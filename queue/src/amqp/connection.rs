@@ -13,6 +13,8 @@ use super::trouble::{Trouble, within};
 use super::url::Address;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+const REPLY_SUCCESS: u16 = 200;
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MOST: Duration = Duration::from_secs(3);
 
@@ -62,6 +64,17 @@ impl Link {
                 state.failed = Some((trouble.clone(), due));
                 Err(trouble)
             }
+        }
+    }
+}
+
+impl Link {
+    /// Ends the connection in good order: what was sent on it arrives. The next use makes a new one.
+    pub(super) async fn close(&self) {
+        let connection = self.state.lock().await.connection.take();
+        if let Some(connection) = connection {
+            // A broker that is away has nothing to be told.
+            let _ = tokio::time::timeout(CLOSE_LIMIT, connection.close(REPLY_SUCCESS, "stopped".into())).await;
         }
     }
 }

@@ -37,6 +37,8 @@ use topology::Topology;
 use trouble::{Trouble, within};
 use url::Address;
 
+/// Below the 30 minutes after which RabbitMQ closes a channel over an unacked message (its `consumer_timeout`).
+const DELIVERY_MOST: Duration = Duration::from_secs(25 * 60);
 /// Health routes give up on a check after two seconds.
 const CHECK_LIMIT: Duration = Duration::from_millis(900);
 /// For each answer of the broker's to a look around: thousands of dead letters are as many answers.
@@ -175,6 +177,15 @@ impl Queue for Amqp {
         let ready = self.looking(async |channel| within(LOOK_LIMIT, topology::ready(channel, &queues)).await).await?;
         let in_flight = self.consuming.leases.in_flight(stage) as u64;
         Ok(Depth { ready: ready[0], dead: ready[1], delayed: ready[2..].iter().sum(), in_flight })
+    }
+
+    fn longest_delivery(&self) -> Option<Duration> {
+        Some(DELIVERY_MOST)
+    }
+
+    /// An ack is on its way when it is given, not there: the connection is ended in good order.
+    async fn flush(&self) {
+        self.consuming.link.close().await;
     }
 
     fn sees_all_in_flight(&self) -> bool {
