@@ -28,6 +28,7 @@ mod secrecy;
 mod secrets;
 mod settings;
 mod sqs;
+mod strays;
 mod traces;
 mod vault_away;
 mod whole;

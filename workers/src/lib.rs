@@ -22,6 +22,7 @@ mod purge;
 mod reconcile;
 mod retention;
 mod settle;
+mod stray;
 mod transcribe;
 mod webhook;
 

@@ -20,6 +20,7 @@ pub mod purge;
 pub mod retention;
 pub mod schedules;
 pub mod server;
+pub mod strays;
 pub mod stuck;
 pub mod sweeps;
 pub mod transcripts;
@@ -146,6 +147,14 @@ macro_rules! contract_tests {
                 permit_of_another_recording_completes_nothing,
                 versions_never_made_go_with_the_audio,
                 purge_is_audited_with_rule_and_evidence,
+            }
+            strays {
+                object_of_a_kept_recording_is_no_stray,
+                object_of_a_tombstone_is_a_stray,
+                marked_transcripts_make_no_stray_of_the_audio,
+                deleted_audio_makes_no_stray_of_the_transcript,
+                object_of_an_unheard_recording_is_left,
+                stray_that_is_gone_is_audited,
             }
             stuck {
                 received_recording_lacks_its_archive,
