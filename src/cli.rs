@@ -9,6 +9,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use queue::Stage;
 use twilio::{CallSid, RecordingSid};
+use workers::SweepMode;
 
 /// Where the options stand that every subcommand takes.
 const GENERAL: &str = "General options";
@@ -103,6 +104,9 @@ pub(crate) struct RetentionOptions {
     /// Count what is due; queue and delete nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Queue what was queued within the last 6 hours too: the queue was lost.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) again: bool,
 }
 
 #[derive(Debug, Args)]
@@ -119,6 +123,29 @@ pub(crate) struct ReconcileOptions {
     /// Count what is missing or stuck, queue nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Queue what is stuck and was queued within the last 6 hours too: the queue was lost.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) again: bool,
+}
+
+impl RetentionOptions {
+    pub(crate) fn mode(&self) -> SweepMode {
+        sweep_mode(self.dry_run, self.again)
+    }
+}
+
+impl ReconcileOptions {
+    pub(crate) fn mode(&self) -> SweepMode {
+        sweep_mode(self.dry_run, self.again)
+    }
+}
+
+fn sweep_mode(is_dry_run: bool, again: bool) -> SweepMode {
+    match (is_dry_run, again) {
+        (true, _) => SweepMode::DryRun,
+        (false, false) => SweepMode::Regular,
+        (false, true) => SweepMode::Again,
+    }
 }
 
 #[derive(Debug, Args)]

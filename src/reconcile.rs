@@ -21,7 +21,7 @@ pub(crate) async fn run(config: &Config, options: &ReconcileOptions, output: Out
         since: Some(options.since.unwrap_or(now - lookback).date_naive()),
         until: options.until.map(|until| until.date_naive()),
     };
-    let reconciler = wiring::reconciler(config, &queue, &catalog, options.dry_run)?;
+    let reconciler = wiring::reconciler(config, &queue, &catalog, options.mode())?;
     let pass = async { Ok(reconciler.run(window, now).await?) };
     let swept = if options.dry_run {
         Swept { report: pass.await?, skipped: false }

@@ -28,7 +28,7 @@ pub(crate) async fn run(config: &Config, options: &RetentionOptions, output: Out
     let now = Clock::System.now();
     let mut unfinished_removed = Ok(0);
     let sweep = async {
-        let report = workers::retention_sweep(&catalog, queue.as_ref(), &config.policy, now, options.dry_run).await?;
+        let report = workers::retention_sweep(&catalog, queue.as_ref(), &config.policy, now, options.mode()).await?;
         if !options.dry_run {
             // A store that is away must not hide what was queued.
             unfinished_removed = unfinished(config).await;

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use queue::{Clock, Queue, Stage};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use workers::{Dispatcher, ReconcileWindow};
+use workers::{Dispatcher, ReconcileWindow, SweepMode};
 
 use crate::config::Config;
 use crate::schedule::alone;
@@ -72,7 +72,8 @@ async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, s
         Box::pin(async {
             let now = Clock::System.now();
             let sweep = async {
-                let report = workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, false).await?;
+                let mode = SweepMode::Regular;
+                let report = workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, mode).await?;
                 tracing::info!(due = report.due, published = report.published, "retention sweep");
                 let removed = retention::unfinished(config).await?;
                 if removed > 0 {
@@ -89,7 +90,7 @@ async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, s
             let lookback = TimeDelta::days(i64::from(config.schedules.reconcile_lookback_days));
             let window = ReconcileWindow { since: Some((now - lookback).date_naive()), until: None };
             let pass = async {
-                let report = wiring::reconciler(config, queue, catalog, false)?.run(window, now).await?;
+                let report = wiring::reconciler(config, queue, catalog, SweepMode::Regular)?.run(window, now).await?;
                 let (listed, missing, stuck) = (report.listed, report.missing, report.stuck);
                 tracing::info!(listed, missing, stuck, published = report.published, "reconcile pass");
                 Ok(())

@@ -12,7 +12,9 @@ use transcriber::{
     TranscriberError,
 };
 use vault::{Identities, KeyError, ObjectStore, Recipients, S3Options, StoreErrorKind, Vault};
-use workers::{Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, Transcribe, WebhookSecret};
+use workers::{
+    Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, SweepMode, Transcribe, WebhookSecret,
+};
 
 use crate::config::{Config, Provider, Twilio};
 use crate::settings::SettingsError;
@@ -262,7 +264,7 @@ pub(crate) fn reconciler(
     config: &Config,
     queue: &Arc<dyn Queue>,
     catalog: &Catalog,
-    is_dry_run: bool,
+    mode: SweepMode,
 ) -> anyhow::Result<Reconciler> {
     let account = config.twilio()?;
     Ok(Reconciler {
@@ -276,6 +278,6 @@ pub(crate) fn reconciler(
             deliver: config.delivery.is_some(),
         },
         stuck_after: config.schedules.reconcile_stuck_after,
-        is_dry_run,
+        mode,
     })
 }

@@ -9,6 +9,7 @@
 //! Every stage may run any number of times for one recording: a claim (a fenced lease in the catalog) keeps two from
 //! working at once, and what is done already is not done again.
 
+mod again;
 mod archive;
 mod budget;
 mod claimed;
@@ -26,6 +27,7 @@ mod stray;
 mod transcribe;
 mod webhook;
 
+pub use again::SweepMode;
 pub use archive::Archive;
 pub use budget::MemoryBudget;
 pub use deliver::{Deliver, DeliveryTarget, DeliveryTargetError};

@@ -6,16 +6,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catalog::{Catalog, Expects, Policy, Stuck, StuckWork};
+use catalog::{Catalog, Expects, Policy, Stuck, StuckWork, Sweep};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures::TryStreamExt;
 use queue::{Job, Queue};
 use serde::Serialize;
 use twilio::{AccountSid, Recording, RecordingStatus};
 
+use crate::again::{AGAIN_AFTER, SweepMode};
 use crate::fault::Fault;
 
 const PAGE: usize = 500;
+/// What was queued and is stuck still is queued again after so many times the patience with it, [`AGAIN_AFTER`] at most.
+const AGAIN_AFTER_PATIENCES: u32 = 10;
 
 /// The days of Twilio's list to read, both inclusive, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +63,8 @@ pub struct Reconciler {
     pub expects: Expects,
     /// Without movement for this long, unfinished work counts as stuck.
     pub stuck_after: Duration,
-    /// Count only.
-    pub is_dry_run: bool,
+    /// What to do with what is found.
+    pub mode: SweepMode,
 }
 
 impl Reconciler {
@@ -127,7 +130,7 @@ impl Reconciler {
         report: &mut ReconcileReport,
     ) -> Result<(), Fault> {
         self.publish(Job::ArchiveV1 { recording: recording.clone(), received_at: now }, report).await?;
-        if !self.is_dry_run {
+        if !self.mode.is_dry_run() {
             self.catalog.hear(&recording, now).await?;
         }
         Ok(())
@@ -140,13 +143,15 @@ impl Reconciler {
 
     async fn take_stuck(&self, now: DateTime<Utc>, began: Instant, report: &mut ReconcileReport) -> Result<(), Fault> {
         let before = now - TimeDelta::from_std(self.stuck_after).unwrap_or(TimeDelta::zero());
+        let interval = self.stuck_after.saturating_mul(AGAIN_AFTER_PATIENCES).min(AGAIN_AFTER);
+        let again_before = self.mode.again_before(now, interval);
         let mut last = None;
         loop {
-            let page = if self.is_dry_run {
+            let page = if self.mode.is_dry_run() {
                 self.catalog.stuck(self.expects, before, last.as_ref(), PAGE as u32).await?
             } else {
-                let taken_at = now + began.elapsed();
-                self.catalog.take_stuck(self.expects, before, taken_at, last.as_ref(), PAGE as u32).await?
+                let sweep = Sweep { began_at: now, now: now + began.elapsed(), again_before };
+                self.catalog.take_stuck(self.expects, before, sweep, last.as_ref(), PAGE as u32).await?
             };
             let Some(newest) = page.last() else { return Ok(()) };
             last = Some(newest.row.recording_sid.clone());
@@ -158,7 +163,7 @@ impl Reconciler {
     }
 
     async fn publish(&self, job: Job, report: &mut ReconcileReport) -> Result<(), Fault> {
-        if !self.is_dry_run {
+        if !self.mode.is_dry_run() {
             self.queue.publish(&job, Duration::ZERO).await?;
             report.published += 1;
         }

@@ -173,12 +173,14 @@ macro_rules! contract_tests {
                 stuck_recordings_come_in_pages,
             }
             sweeps {
-                due_recording_taken_by_a_sweep_is_left_out_by_one_that_began_before,
-                due_recording_is_taken_again_by_a_later_sweep,
+                due_recording_taken_by_a_sweep_is_left_out_by_the_other,
+                due_recording_is_taken_again_only_after_the_interval,
+                recording_that_falls_due_in_another_way_is_taken_at_once,
+                deletion_that_is_still_tried_is_not_taken_again,
                 sweep_takes_what_is_due_and_not_held,
                 taking_changes_nothing_that_is_seen,
                 stuck_recording_taken_by_a_sweep_is_left_out_by_the_other,
-                stuck_recording_is_taken_again_only_when_nothing_moved_it_for_as_long_again,
+                stuck_recording_is_taken_again_only_after_the_interval,
                 two_sweeps_at_once_share_what_is_due,
                 two_sweeps_at_once_share_what_is_stuck,
             }
