@@ -104,7 +104,8 @@ pub(crate) struct RetentionOptions {
     /// Count what is due; queue and delete nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Queue what was queued within the last 6 hours too: the queue was lost.
+    /// Queue what was queued within the last 6 hours too: the queue was lost. Look through the vault, too, though that
+    /// was done within a day.
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) again: bool,
 }

@@ -72,12 +72,14 @@ async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, s
         Box::pin(async {
             let now = Clock::System.now();
             let sweep = async {
-                let mode = SweepMode::Regular;
-                let report = workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, mode).await?;
+                let report =
+                    workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, SweepMode::Regular).await?;
                 tracing::info!(due = report.due, published = report.published, "retention sweep");
-                let removed = retention::unfinished(config).await?;
-                if removed > 0 {
-                    tracing::info!(removed, "unfinished objects removed");
+                let cleared = retention::clear(config, catalog, SweepMode::Regular).await?;
+                let (removed, strays) = (cleared.unfinished_removed, cleared.strays);
+                if removed > 0 || strays.strays_removed > 0 || strays.strays > 0 {
+                    let (late, unknown) = (strays.strays_removed, strays.strays);
+                    tracing::info!(removed, late, unknown, "unfinished and late objects removed, unknown ones left");
                 }
                 Ok(())
             };

@@ -11,7 +11,7 @@ use crate::columns::Columns;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::row::{RecordingRow, recording_columns};
-use crate::words::Status;
+use crate::words::{Status, Work};
 
 /// SIDs asked for in one statement.
 const KNOWN_CHUNK: usize = 250;
@@ -73,19 +73,35 @@ impl Catalog {
     /// # Errors
     /// What the database said.
     pub async fn known(&self, sids: &[RecordingSid]) -> Result<HashSet<RecordingSid>, CatalogError> {
-        let mut known = HashSet::new();
+        Ok(self.recordings(sids).await?.into_iter().map(|row| row.recording_sid).collect())
+    }
+
+    /// Which of `sids` may own objects that `made_by` makes; not the unknown ones and those of which they were deleted.
+    ///
+    /// The answer is a hint: [`Catalog::grant_stray`] decides.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn keeping(&self, sids: &[RecordingSid], made_by: Work) -> Result<HashSet<RecordingSid>, CatalogError> {
+        let rows = self.recordings(sids).await?;
+        Ok(rows.into_iter().filter(|row| !row.has_lost(made_by)).map(|row| row.recording_sid).collect())
+    }
+
+    /// Those of `sids` that there are, in no order.
+    async fn recordings(&self, sids: &[RecordingSid]) -> Result<Vec<RecordingRow>, CatalogError> {
+        let mut recordings = Vec::new();
         for chunk in sids.chunks(KNOWN_CHUNK) {
             let places: Vec<_> = (1..=chunk.len()).map(|place| format!("${place}")).collect();
-            let select = "SELECT recording_sid FROM recordings WHERE recording_sid IN";
+            let select = concat!("SELECT ", recording_columns!(), " FROM recordings WHERE recording_sid IN");
             let mut query = sqlx::query(AssertSqlSafe(format!("{select} ({})", places.join(", "))));
             for sid in chunk {
                 query = query.bind(sid.as_str());
             }
             for row in self.read_all(query).await? {
-                known.insert(Columns(&row).parsed("recording_sid")?);
+                recordings.push(RecordingRow::read(&row)?);
             }
         }
-        Ok(known)
+        Ok(recordings)
     }
 
     /// How many recordings stand where; each status is there, at 0 too.

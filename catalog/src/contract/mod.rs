@@ -16,6 +16,7 @@ pub mod hear;
 pub mod holds;
 pub mod looking;
 pub mod media;
+pub mod passes;
 pub mod purge;
 pub mod retention;
 pub mod schedules;
@@ -155,6 +156,7 @@ macro_rules! contract_tests {
                 deleted_audio_makes_no_stray_of_the_transcript,
                 object_of_an_unheard_recording_is_left,
                 stray_that_is_gone_is_audited,
+                recordings_that_keep_their_objects_are_told_from_others,
             }
             stuck {
                 received_recording_lacks_its_archive,
@@ -183,6 +185,10 @@ macro_rules! contract_tests {
                 stuck_recording_is_taken_again_only_after_the_interval,
                 two_sweeps_at_once_share_what_is_due,
                 two_sweeps_at_once_share_what_is_stuck,
+            }
+            passes {
+                pass_that_never_was_complete_is_none,
+                latest_complete_pass_of_each_kind_is_remembered,
             }
             schedules {
                 schedule_is_run_by_one_at_a_time,

@@ -66,3 +66,16 @@ pub async fn stray_that_is_gone_is_audited(fixture: &Fixture) {
     assert_eq!((newest.action.as_str(), newest.at), ("stray", day(31)));
     assert!(newest.detail.contains(&object(1)), "{}", newest.detail);
 }
+
+pub async fn recordings_that_keep_their_objects_are_told_from_others(fixture: &Fixture) {
+    fixture.archived(1).await;
+    for number in [2, 3] {
+        fixture.transcribed(number).await;
+    }
+    fixture.purge(2, &TRANSCRIPTS_FIRST, day(7)).await;
+    fixture.purge(3, &THIRTY_DAYS, day(30)).await;
+    let asked: Vec<_> = (1..=4).map(sid).collect();
+    let keeping = async |made_by| fixture.catalog.keeping(&asked, made_by).await.unwrap();
+    assert_eq!(keeping(Work::Archive).await, [sid(1), sid(2)].into());
+    assert_eq!(keeping(Work::Transcribe).await, [sid(1)].into());
+}
