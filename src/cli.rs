@@ -115,7 +115,8 @@ pub(crate) struct ReconcileOptions {
     /// Again and again, at this distance (15m, 1h), until told to stop.
     #[arg(long, value_parser = parse_period, value_name = "PERIOD", conflicts_with = "dry_run")]
     pub(crate) every: Option<Duration>,
-    /// First day of Twilio's list (2026-01-31, RFC 3339, or 30d ago); default RECONCILE_LOOKBACK_DAYS.
+    /// First day of Twilio's list (2026-01-31, RFC 3339, or 30d ago); default RECONCILE_LOOKBACK_DAYS before the last
+    /// complete pass.
     #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
     /// Last day to read; default today.

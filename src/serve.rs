@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use catalog::{Catalog, Schedule};
-use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use queue::{Clock, Queue, Stage};
 use tokio::net::TcpListener;
@@ -89,8 +88,7 @@ async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, s
     let reconcile = || -> BoxFuture<'_, anyhow::Result<()>> {
         Box::pin(async {
             let now = Clock::System.now();
-            let lookback = TimeDelta::days(i64::from(config.schedules.reconcile_lookback_days));
-            let window = ReconcileWindow { since: Some((now - lookback).date_naive()), until: None };
+            let window = ReconcileWindow { since: None, until: None };
             let pass = async {
                 let report = wiring::reconciler(config, queue, catalog, SweepMode::Regular)?.run(window, now).await?;
                 let (listed, missing, stuck) = (report.listed, report.missing, report.stuck);

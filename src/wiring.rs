@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use catalog::{Catalog, CatalogError, CatalogOptions};
+use chrono::TimeDelta;
 use futures::StreamExt;
 use queue::{Clock, Queue, QueueError};
 use transcriber::{
@@ -273,6 +274,7 @@ pub(crate) fn reconciler(
         twilio: twilio(account)?,
         accounts: accounts(account),
         policy: config.policy,
+        lookback: TimeDelta::days(i64::from(config.schedules.reconcile_lookback_days)),
         expects: catalog::Expects {
             transcribe: !matches!(config.transcription.provider, Provider::None),
             deliver: config.delivery.is_some(),

@@ -1,9 +1,9 @@
 //! Looking at recordings, and writing down why one stands still.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::any::AnyArguments;
+use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{Any, Arguments, AssertSqlSafe, Encode, Row, Type};
 use twilio::{CallSid, RecordingSid};
 
@@ -14,7 +14,7 @@ use crate::row::{RecordingRow, recording_columns};
 use crate::words::{Status, Work};
 
 /// SIDs asked for in one statement.
-const KNOWN_CHUNK: usize = 250;
+const SIDS_AT_ONCE: usize = 250;
 
 /// Which recordings to list; what is `None` does not narrow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,12 +68,12 @@ impl Catalog {
         Ok(rows.iter().map(RecordingRow::read).collect::<Result<_, _>>()?)
     }
 
-    /// Which of `sids` anyone ever told us of.
+    /// Those of `sids` that anyone ever told us of.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn known(&self, sids: &[RecordingSid]) -> Result<HashSet<RecordingSid>, CatalogError> {
-        Ok(self.recordings(sids).await?.into_iter().map(|row| row.recording_sid).collect())
+    pub async fn known(&self, sids: &[RecordingSid]) -> Result<HashMap<RecordingSid, RecordingRow>, CatalogError> {
+        Ok(self.recordings(sids).await?.into_iter().map(|row| (row.recording_sid.clone(), row)).collect())
     }
 
     /// Which of `sids` may own objects that `made_by` makes; not the unknown ones and those of which they were deleted.
@@ -89,19 +89,27 @@ impl Catalog {
 
     /// Those of `sids` that there are, in no order.
     async fn recordings(&self, sids: &[RecordingSid]) -> Result<Vec<RecordingRow>, CatalogError> {
-        let mut recordings = Vec::new();
-        for chunk in sids.chunks(KNOWN_CHUNK) {
+        let select = concat!("SELECT ", recording_columns!(), " FROM recordings WHERE recording_sid IN");
+        let rows = self.read_all_of(select, sids).await?;
+        Ok(rows.iter().map(RecordingRow::read).collect::<Result<_, _>>()?)
+    }
+
+    /// What a statement that ends in `IN` reads of `sids`.
+    pub(crate) async fn read_all_of(
+        &self,
+        select: &'static str,
+        sids: &[RecordingSid],
+    ) -> Result<Vec<AnyRow>, CatalogError> {
+        let mut rows = Vec::new();
+        for chunk in sids.chunks(SIDS_AT_ONCE) {
             let places: Vec<_> = (1..=chunk.len()).map(|place| format!("${place}")).collect();
-            let select = concat!("SELECT ", recording_columns!(), " FROM recordings WHERE recording_sid IN");
             let mut query = sqlx::query(AssertSqlSafe(format!("{select} ({})", places.join(", "))));
             for sid in chunk {
                 query = query.bind(sid.as_str());
             }
-            for row in self.read_all(query).await? {
-                recordings.push(RecordingRow::read(&row)?);
-            }
+            rows.extend(self.read_all(query).await?);
         }
-        Ok(recordings)
+        Ok(rows)
     }
 
     /// How many recordings stand where; each status is there, at 0 too.

@@ -13,6 +13,7 @@ mod full_disk;
 mod keys;
 mod kills;
 mod many_calls;
+mod missed;
 mod operators;
 mod policy;
 mod postgres;

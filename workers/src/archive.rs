@@ -53,7 +53,7 @@ impl Archive {
     pub async fn handle(&self, recording: &Recording, received_at: DateTime<Utc>, stop: &CancellationToken) -> Handled {
         let mut row = self.catalog.hear(recording, received_at).await?.row;
         name_call(&row);
-        if lacks_facts(&row) {
+        if is_unclear(&row) {
             row = self.ask_twilio(&row).await?.0;
         }
         if let Some(nothing_to_do) = self.settled(&row).await? {
@@ -203,7 +203,7 @@ impl Archive {
     async fn ask_twilio(&self, row: &RecordingRow) -> Result<(RecordingRow, RecordingStatus), Fault> {
         match self.twilio.recording(&row.account_sid, &row.recording_sid).await {
             Ok(recording) => Ok((self.catalog.hear(&recording, row.received_at).await?.row, recording.status)),
-            Err(error) if error.kind == TwilioErrorKind::NotFound && lacks_facts(row) => {
+            Err(error) if error.kind == TwilioErrorKind::NotFound && is_unclear(row) => {
                 Err(self.not_ready(row, "Twilio knows no such recording"))
             }
             Err(error) => Err(error.into()),
@@ -215,9 +215,13 @@ impl Archive {
     }
 }
 
-/// A call-progress callback names a recording and says little of it.
-fn lacks_facts(row: &RecordingRow) -> bool {
-    row.started_at.is_none() && row.status == Status::Received
+/// Whether Twilio has to be asked before its media is fetched. A call-progress callback names a recording and says little
+/// of it; one whose `completed` was missed may be encrypted, or have nothing. That it is still being recorded was said
+/// just now.
+fn is_unclear(row: &RecordingRow) -> bool {
+    let word = RecordingStatus::from(row.twilio_status.as_str());
+    let is_told = matches!(word, RecordingStatus::Completed | RecordingStatus::InProgress | RecordingStatus::Paused);
+    row.status == Status::Received && (row.started_at.is_none() || !is_told)
 }
 
 fn object_key(row: &RecordingRow, format: MediaFormat) -> ObjectKey {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catalog::{Catalog, Expects, Policy, Stuck, StuckWork, Sweep};
+use catalog::{Catalog, Expects, Pass, Policy, Stuck, StuckWork, Sweep};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures::TryStreamExt;
 use queue::{Job, Queue};
@@ -23,7 +23,8 @@ const AGAIN_AFTER_PATIENCES: u32 = 10;
 /// The days of Twilio's list to read, both inclusive, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReconcileWindow {
-    /// First day; `None` for all there is.
+    /// First day; `None` for [`Reconciler::lookback`] before the last complete pass over the account's list began, so
+    /// that an outage of any length leaves no gap.
     pub since: Option<NaiveDate>,
     /// Last day; `None` for up to now.
     pub until: Option<NaiveDate>,
@@ -40,6 +41,8 @@ pub struct ReconcileReport {
     pub missing: u64,
     /// Of the missing, the ones already past their retention date: they are archived, and the next sweep deletes them.
     pub past_retention: u64,
+    /// Of the known ones, those not archived of which Twilio says something newer than was heard.
+    pub moved: u64,
     /// Recordings of the catalog that nothing had moved for a while.
     pub stuck: u64,
     /// Jobs published; 0 in a dry run.
@@ -59,6 +62,8 @@ pub struct Reconciler {
     pub accounts: Vec<AccountSid>,
     /// To tell what is already past its date.
     pub policy: Policy,
+    /// How far back to read what may have changed since it was listed.
+    pub lookback: TimeDelta,
     /// Which steps a recording is expected to take.
     pub expects: Expects,
     /// Without movement for this long, unfinished work counts as stuck.
@@ -76,7 +81,8 @@ impl Reconciler {
         let mut report = ReconcileReport::default();
         let began = Instant::now();
         for account in &self.accounts {
-            let mut listed = self.twilio.recordings(account, window.since, window.until).try_chunks(PAGE);
+            let since = self.since(account, window, now).await?;
+            let mut listed = self.twilio.recordings(account, Some(since), window.until).try_chunks(PAGE);
             loop {
                 let page = match listed.try_next().await {
                     Ok(Some(page)) => page,
@@ -88,9 +94,31 @@ impl Reconciler {
                 };
                 self.take_missing(page, now, &mut report).await?;
             }
+            self.complete(account, window, now).await?;
         }
         self.take_stuck(now, began, &mut report).await?;
         Ok(report)
+    }
+
+    async fn since(
+        &self,
+        account: &AccountSid,
+        window: ReconcileWindow,
+        now: DateTime<Utc>,
+    ) -> Result<NaiveDate, Fault> {
+        if let Some(since) = window.since {
+            return Ok(since);
+        }
+        let last = self.catalog.last_pass(&Pass::Listing(account.clone())).await?;
+        Ok((last.map_or(now, |last| last.min(now)) - self.lookback).date_naive())
+    }
+
+    /// Only a pass that left no gap behind it is one that the next may begin from.
+    async fn complete(&self, account: &AccountSid, window: ReconcileWindow, now: DateTime<Utc>) -> Result<(), Fault> {
+        if window.since.is_none() && window.until.is_none() && !self.mode.is_dry_run() {
+            self.catalog.complete_pass(&Pass::Listing(account.clone()), now).await?;
+        }
+        Ok(())
     }
 
     async fn take_missing(
@@ -103,7 +131,8 @@ impl Reconciler {
         let known = self.catalog.known(&sids).await?;
         report.listed += page.len() as u64;
         for recording in page {
-            if known.contains(&recording.recording_sid) {
+            let row = known.get(&recording.recording_sid);
+            if row.is_some_and(|row| !row.is_moved_by(&recording.status)) {
                 continue;
             }
             let is_final = matches!(
@@ -111,11 +140,16 @@ impl Reconciler {
                 RecordingStatus::Completed | RecordingStatus::Absent | RecordingStatus::Failed
             );
             if !is_final {
-                report.unfinished += u64::from(recording.status != RecordingStatus::Deleted);
+                let is_unfinished = row.is_none() && recording.status != RecordingStatus::Deleted;
+                report.unfinished += u64::from(is_unfinished);
                 continue;
             }
-            report.missing += 1;
-            report.past_retention += u64::from(self.is_past_retention(&recording, now));
+            if row.is_some() {
+                report.moved += 1;
+            } else {
+                report.missing += 1;
+                report.past_retention += u64::from(self.is_past_retention(&recording, now));
+            }
             self.take_in(recording, now, report).await?;
         }
         Ok(())

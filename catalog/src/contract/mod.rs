@@ -202,6 +202,7 @@ macro_rules! contract_tests {
                 list_narrows_by_status_time_and_call,
                 list_shows_the_newest_start_first,
                 known_tells_heard_from_unheard,
+                further_word_of_twilio_moves_what_waits_or_stands_still,
                 counts_name_every_status,
                 audit_log_shows_the_newest_first,
                 operators_acts_are_audited,
