@@ -60,7 +60,8 @@ macro_rules! may_lack {
          UNION ALL SELECT recording_sid FROM recordings \
          WHERE marked_at IS NOT NULL AND status <> 'deleted' AND recording_sid > $1 \
          UNION ALL SELECT recording_sid FROM recordings \
-         WHERE status = 'archived' AND transcripts_deleted_at IS NULL AND recording_sid > $1 AND $3 = 1 \
+         WHERE status = 'archived' AND transcripts_deleted_at IS NULL AND encryption IS NULL \
+         AND media_state = 'stored' AND recording_sid > $1 AND $3 = 1 \
          UNION ALL SELECT recording_sid FROM transcripts WHERE state <> 'stored' AND recording_sid > $1 AND $3 = 1 \
          UNION ALL SELECT recording_sid FROM transcripts \
          WHERE state = 'stored' AND delivered_at IS NULL AND object IS NOT NULL AND recording_sid > $1 AND $4 = 1) \
@@ -225,3 +226,6 @@ fn missing(row: &RecordingRow, transcripts: &[TranscriptRow], expects: Expects) 
     }
     missing
 }
+
+#[cfg(test)]
+mod tests;
