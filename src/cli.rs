@@ -9,6 +9,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use queue::Stage;
 use twilio::{CallSid, RecordingSid};
+use workers::SweepMode;
 
 /// Where the options stand that every subcommand takes.
 const GENERAL: &str = "General options";
@@ -103,6 +104,10 @@ pub(crate) struct RetentionOptions {
     /// Count what is due; queue and delete nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Queue what was queued within the last 6 hours too: the queue was lost. Look through the vault, too, though that
+    /// was done within a day.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) again: bool,
 }
 
 #[derive(Debug, Args)]
@@ -110,7 +115,8 @@ pub(crate) struct ReconcileOptions {
     /// Again and again, at this distance (15m, 1h), until told to stop.
     #[arg(long, value_parser = parse_period, value_name = "PERIOD", conflicts_with = "dry_run")]
     pub(crate) every: Option<Duration>,
-    /// First day of Twilio's list (2026-01-31, RFC 3339, or 30d ago); default RECONCILE_LOOKBACK_DAYS.
+    /// First day of Twilio's list (2026-01-31, RFC 3339, or 30d ago); default RECONCILE_LOOKBACK_DAYS before the last
+    /// complete pass.
     #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
     /// Last day to read; default today.
@@ -119,6 +125,29 @@ pub(crate) struct ReconcileOptions {
     /// Count what is missing or stuck, queue nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Queue what is stuck and was queued within the last 6 hours too: the queue was lost.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) again: bool,
+}
+
+impl RetentionOptions {
+    pub(crate) fn mode(&self) -> SweepMode {
+        sweep_mode(self.dry_run, self.again)
+    }
+}
+
+impl ReconcileOptions {
+    pub(crate) fn mode(&self) -> SweepMode {
+        sweep_mode(self.dry_run, self.again)
+    }
+}
+
+fn sweep_mode(is_dry_run: bool, again: bool) -> SweepMode {
+    match (is_dry_run, again) {
+        (true, _) => SweepMode::DryRun,
+        (false, false) => SweepMode::Regular,
+        (false, true) => SweepMode::Again,
+    }
 }
 
 #[derive(Debug, Args)]

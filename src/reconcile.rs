@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use catalog::Schedule;
-use chrono::TimeDelta;
 use queue::Clock;
 use workers::{ReconcileReport, ReconcileWindow};
 
@@ -16,12 +15,11 @@ use crate::wiring;
 pub(crate) async fn run(config: &Config, options: &ReconcileOptions, output: Output) -> anyhow::Result<ExitCode> {
     let (queue, catalog) = (wiring::queue(config).await?, wiring::catalog(config).await?);
     let now = Clock::System.now();
-    let lookback = TimeDelta::days(i64::from(config.schedules.reconcile_lookback_days));
     let window = ReconcileWindow {
-        since: Some(options.since.unwrap_or(now - lookback).date_naive()),
+        since: options.since.map(|since| since.date_naive()),
         until: options.until.map(|until| until.date_naive()),
     };
-    let reconciler = wiring::reconciler(config, &queue, &catalog, options.dry_run)?;
+    let reconciler = wiring::reconciler(config, &queue, &catalog, options.mode())?;
     let pass = async { Ok(reconciler.run(window, now).await?) };
     let swept = if options.dry_run {
         Swept { report: pass.await?, skipped: false }
@@ -43,7 +41,13 @@ pub(crate) async fn run(config: &Config, options: &ReconcileOptions, output: Out
 
 fn text(report: &ReconcileReport) -> String {
     format!(
-        "listed {}, unfinished {}, missing {} (past retention {}), stuck {}, jobs queued {}",
-        report.listed, report.unfinished, report.missing, report.past_retention, report.stuck, report.published
+        "listed {}, unfinished {}, missing {} (past retention {}), moved {}, stuck {}, jobs queued {}",
+        report.listed,
+        report.unfinished,
+        report.missing,
+        report.past_retention,
+        report.moved,
+        report.stuck,
+        report.published
     )
 }

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use catalog::Schedule;
+use catalog::{Catalog, Schedule};
 use queue::Clock;
 use serde::Serialize;
-use workers::RetentionReport;
+use workers::{RetentionReport, StrayReport, SweepMode};
 
 use crate::cli::RetentionOptions;
 use crate::config::Config;
@@ -19,21 +19,30 @@ use crate::wiring;
 struct Report {
     #[serde(flatten)]
     retention: RetentionReport,
-    /// Left by puts that were broken off; none in a dry run.
-    unfinished_removed: usize,
+    #[serde(flatten)]
+    cleared: Cleared,
+}
+
+/// What was found in the store that belongs to nothing; nothing in a dry run.
+#[derive(Clone, Copy, Default, Serialize)]
+pub(crate) struct Cleared {
+    /// Left by puts that were broken off.
+    pub(crate) unfinished_removed: usize,
+    #[serde(flatten)]
+    pub(crate) strays: StrayReport,
 }
 
 pub(crate) async fn run(config: &Config, options: &RetentionOptions, output: Output) -> anyhow::Result<ExitCode> {
     let (queue, catalog) = (wiring::queue(config).await?, wiring::catalog(config).await?);
     let now = Clock::System.now();
-    let mut unfinished_removed = Ok(0);
+    let mut cleared = Ok(Cleared::default());
     let sweep = async {
-        let report = workers::retention_sweep(&catalog, queue.as_ref(), &config.policy, now, options.dry_run).await?;
+        let report = workers::retention_sweep(&catalog, queue.as_ref(), &config.policy, now, options.mode()).await?;
         if !options.dry_run {
             // A store that is away must not hide what was queued.
-            unfinished_removed = unfinished(config).await;
+            cleared = clear(config, &catalog, options.mode()).await;
         }
-        Ok(Report { retention: report, unfinished_removed: *unfinished_removed.as_ref().unwrap_or(&0) })
+        Ok(Report { retention: report, cleared: cleared.as_ref().copied().unwrap_or_default() })
     };
     let swept = if options.dry_run {
         Swept { report: sweep.await?, skipped: false }
@@ -41,16 +50,23 @@ pub(crate) async fn run(config: &Config, options: &RetentionOptions, output: Out
         alone(&catalog, Schedule::Retention, sweep).await?
     };
     output.document(&swept, |swept| swept.text(Schedule::Retention, text))?;
-    unfinished_removed.map(|_| ExitCode::SUCCESS)
+    cleared.map(|_| ExitCode::SUCCESS)
 }
 
-/// Removes what puts that were broken off left in the store.
-pub(crate) async fn unfinished(config: &Config) -> anyhow::Result<usize> {
+/// Removes from the store what puts that were broken off left, and, once a day, what was put there too late.
+pub(crate) async fn clear(config: &Config, catalog: &Catalog, mode: SweepMode) -> anyhow::Result<Cleared> {
     let store = wiring::store(config).await?;
-    workers::sweep_unfinished(store.as_ref()).await.context("unfinished objects not swept")
+    let unfinished_removed = workers::sweep_unfinished(store.as_ref()).await.context("unfinished objects not swept")?;
+    let is_forced = mode == SweepMode::Again;
+    let strays = workers::sweep_strays(catalog, store.as_ref(), &Clock::System, is_forced);
+    Ok(Cleared { unfinished_removed, strays: strays.await.context("the vault's objects not swept")? })
 }
 
 fn text(report: &Report) -> String {
     let RetentionReport { due, published } = report.retention;
-    format!("due {due}, purge jobs queued {published}, unfinished objects removed {}", report.unfinished_removed)
+    let Cleared { unfinished_removed, strays: StrayReport { strays_removed, strays } } = report.cleared;
+    format!(
+        "due {due}, purge jobs queued {published}, unfinished objects removed {unfinished_removed}, strays removed \
+         {strays_removed}, objects of unknown recordings {strays}"
+    )
 }

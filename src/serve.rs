@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use catalog::{Catalog, Schedule};
-use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use queue::{Clock, Queue, Stage};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use workers::{Dispatcher, ReconcileWindow};
+use workers::{Dispatcher, ReconcileWindow, SweepMode};
 
 use crate::config::Config;
 use crate::schedule::alone;
@@ -73,11 +72,14 @@ async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, s
         Box::pin(async {
             let now = Clock::System.now();
             let sweep = async {
-                let report = workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, false).await?;
+                let report =
+                    workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, SweepMode::Regular).await?;
                 tracing::info!(due = report.due, published = report.published, "retention sweep");
-                let removed = retention::unfinished(config).await?;
-                if removed > 0 {
-                    tracing::info!(removed, "unfinished objects removed");
+                let cleared = retention::clear(config, catalog, SweepMode::Regular).await?;
+                let (removed, strays) = (cleared.unfinished_removed, cleared.strays);
+                if removed > 0 || strays.strays_removed > 0 || strays.strays > 0 {
+                    let (late, unknown) = (strays.strays_removed, strays.strays);
+                    tracing::info!(removed, late, unknown, "unfinished and late objects removed, unknown ones left");
                 }
                 Ok(())
             };
@@ -87,10 +89,9 @@ async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, s
     let reconcile = || -> BoxFuture<'_, anyhow::Result<()>> {
         Box::pin(async {
             let now = Clock::System.now();
-            let lookback = TimeDelta::days(i64::from(config.schedules.reconcile_lookback_days));
-            let window = ReconcileWindow { since: Some((now - lookback).date_naive()), until: None };
+            let window = ReconcileWindow { since: None, until: None };
             let pass = async {
-                let report = wiring::reconciler(config, queue, catalog, false)?.run(window, now).await?;
+                let report = wiring::reconciler(config, queue, catalog, SweepMode::Regular)?.run(window, now).await?;
                 let (listed, missing, stuck) = (report.listed, report.missing, report.stuck);
                 tracing::info!(listed, missing, stuck, published = report.published, "reconcile pass");
                 Ok(())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use catalog::{Catalog, CatalogError, CatalogOptions};
+use chrono::TimeDelta;
 use futures::StreamExt;
 use queue::{Clock, Queue, QueueError, Stage};
 use transcriber::{
@@ -14,7 +15,9 @@ use transcriber::{
 };
 use twilio::AccountSid;
 use vault::{Identities, KeyError, ObjectStore, Recipients, S3Options, StoreErrorKind, Vault};
-use workers::{Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, Transcribe, WebhookSecret};
+use workers::{
+    Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, SweepMode, Transcribe, WebhookSecret,
+};
 
 use crate::config::{Config, Provider, Twilio};
 use crate::settings::SettingsError;
@@ -283,7 +286,7 @@ pub(crate) fn reconciler(
     config: &Config,
     queue: &Arc<dyn Queue>,
     catalog: &Catalog,
-    is_dry_run: bool,
+    mode: SweepMode,
 ) -> anyhow::Result<Reconciler> {
     let account = config.twilio()?;
     Ok(Reconciler {
@@ -292,9 +295,10 @@ pub(crate) fn reconciler(
         twilio: twilio(account)?,
         accounts: accounts(account),
         policy: config.policy,
+        lookback: TimeDelta::days(i64::from(config.schedules.reconcile_lookback_days)),
         expects: catalog::Expects { transcribe: config.transcribes(), deliver: config.delivery.is_some() },
         stuck_after: config.schedules.reconcile_stuck_after,
-        is_dry_run,
+        mode,
     })
 }
 

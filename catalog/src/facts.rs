@@ -111,7 +111,7 @@ impl Facts {
 }
 
 /// How far a word is. `completed` is the furthest: what Twilio once said to have is never given up.
-fn rank(word: &RecordingStatus) -> (u8, String) {
+pub(crate) fn rank(word: &RecordingStatus) -> (u8, String) {
     let rank = match word {
         RecordingStatus::Other(_) | RecordingStatus::Deleted => 0,
         RecordingStatus::InProgress => 1,

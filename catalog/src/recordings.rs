@@ -1,9 +1,9 @@
 //! Looking at recordings, and writing down why one stands still.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::any::AnyArguments;
+use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{Any, Arguments, AssertSqlSafe, Encode, Row, Type};
 use twilio::{CallSid, RecordingSid};
 
@@ -11,10 +11,10 @@ use crate::columns::Columns;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::row::{RecordingRow, recording_columns};
-use crate::words::Status;
+use crate::words::{Status, Work};
 
 /// SIDs asked for in one statement.
-const KNOWN_CHUNK: usize = 250;
+const SIDS_AT_ONCE: usize = 250;
 
 /// Which recordings to list; what is `None` does not narrow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,24 +68,48 @@ impl Catalog {
         Ok(rows.iter().map(RecordingRow::read).collect::<Result<_, _>>()?)
     }
 
-    /// Which of `sids` anyone ever told us of.
+    /// Those of `sids` that anyone ever told us of.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn known(&self, sids: &[RecordingSid]) -> Result<HashSet<RecordingSid>, CatalogError> {
-        let mut known = HashSet::new();
-        for chunk in sids.chunks(KNOWN_CHUNK) {
+    pub async fn known(&self, sids: &[RecordingSid]) -> Result<HashMap<RecordingSid, RecordingRow>, CatalogError> {
+        Ok(self.recordings(sids).await?.into_iter().map(|row| (row.recording_sid.clone(), row)).collect())
+    }
+
+    /// Which of `sids` may own objects that `made_by` makes; not the unknown ones and those of which they were deleted.
+    ///
+    /// The answer is a hint: [`Catalog::grant_stray`] decides.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn keeping(&self, sids: &[RecordingSid], made_by: Work) -> Result<HashSet<RecordingSid>, CatalogError> {
+        let rows = self.recordings(sids).await?;
+        Ok(rows.into_iter().filter(|row| !row.has_lost(made_by)).map(|row| row.recording_sid).collect())
+    }
+
+    /// Those of `sids` that there are, in no order.
+    async fn recordings(&self, sids: &[RecordingSid]) -> Result<Vec<RecordingRow>, CatalogError> {
+        let select = concat!("SELECT ", recording_columns!(), " FROM recordings WHERE recording_sid IN");
+        let rows = self.read_all_of(select, sids).await?;
+        Ok(rows.iter().map(RecordingRow::read).collect::<Result<_, _>>()?)
+    }
+
+    /// What a statement that ends in `IN` reads of `sids`.
+    pub(crate) async fn read_all_of(
+        &self,
+        select: &'static str,
+        sids: &[RecordingSid],
+    ) -> Result<Vec<AnyRow>, CatalogError> {
+        let mut rows = Vec::new();
+        for chunk in sids.chunks(SIDS_AT_ONCE) {
             let places: Vec<_> = (1..=chunk.len()).map(|place| format!("${place}")).collect();
-            let select = "SELECT recording_sid FROM recordings WHERE recording_sid IN";
             let mut query = sqlx::query(AssertSqlSafe(format!("{select} ({})", places.join(", "))));
             for sid in chunk {
                 query = query.bind(sid.as_str());
             }
-            for row in self.read_all(query).await? {
-                known.insert(Columns(&row).parsed("recording_sid")?);
-            }
+            rows.extend(self.read_all(query).await?);
         }
-        Ok(known)
+        Ok(rows)
     }
 
     /// How many recordings stand where; each status is there, at 0 too.

@@ -39,13 +39,18 @@ macro_rules! due {
 pub(crate) const DUE_FOR_PURGE: &str =
     concat!("SELECT DISTINCT account_sid, recording_sid FROM ", due!(), " ORDER BY recording_sid LIMIT $6");
 
-/// The same, for a sweep that takes what it finds: `$6` how many, `$7` when it began, `$8` the time now. Until the rows
-/// are marked they are locked, and what another has locked is left to it.
+/// The same, for a sweep that takes what it finds: `$6` how many, `$7` since when what was taken is left out, `$8` the
+/// time now. Until the rows are marked they are locked, and what another has locked is left to it.
+///
+/// What moved since it was taken may be due in another way now (Twilio's copy went, and now the transcript is to), and is
+/// taken at once. A deletion that was begun moves at each attempt: it waits its time, and as long as it is tried.
 fn take_due(lock_free_rows: &str) -> String {
     format!(
         "WITH taken AS MATERIALIZED (SELECT recording_sid FROM recordings \
          WHERE recording_sid IN (SELECT recording_sid FROM {due}) \
-         AND (purge_queued_at IS NULL OR purge_queued_at < $7) ORDER BY recording_sid LIMIT $6{lock_free_rows}) \
+         AND (purge_queued_at IS NULL OR purge_queued_at < $7 OR (marked_at IS NULL AND purge_queued_at < updated_at)) \
+         AND (marked_at IS NULL OR NOT EXISTS (SELECT 1 FROM claims WHERE work = 'purge' AND claims.expires_at > $7 \
+         AND claims.recording_sid = recordings.recording_sid)) ORDER BY recording_sid LIMIT $6{lock_free_rows}) \
          UPDATE recordings SET purge_queued_at = $8 WHERE recording_sid IN (SELECT recording_sid FROM taken) \
          RETURNING account_sid, recording_sid",
         due = due!()
@@ -73,9 +78,10 @@ impl Catalog {
         read_sids(&self.read_all(query).await?)
     }
 
-    /// The same, for `sweep` to queue their purges: what another sweep took since this one began is left out, so that
-    /// two at the same time share the work and neither waits for the other. One that is taken and not queued, because
-    /// the sweep was broken off, is found by the next.
+    /// The same, for `sweep` to queue their purges: what a sweep took lately is left out, and what was begun and is still
+    /// tried. So two at the same time share the work and neither waits for the other, and a backlog that nobody works at
+    /// is not queued once more by every pass. What moved since it was taken is taken again at once. One that is taken and
+    /// not queued, because the sweep was broken off, is found once that is long enough ago.
     ///
     /// # Errors
     /// What the database said; nothing is taken then.
@@ -89,7 +95,7 @@ impl Catalog {
         let statement = take_due(self.dialect.lock_free_rows);
         let query = bind_due(sqlx::query(AssertSqlSafe(statement)), policy, sweep.began_at, after)
             .bind(i64::from(limit))
-            .bind(sweep.began_at.timestamp_millis())
+            .bind(sweep.again_before.timestamp_millis())
             .bind(sweep.now.timestamp_millis());
         let mut transaction = self.begin().await?;
         let mut taken = read_sids(&transaction.fetch_all(query).await?)?;

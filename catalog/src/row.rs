@@ -7,7 +7,7 @@ use twilio::{
 };
 
 use crate::columns::Columns;
-use crate::facts::Facts;
+use crate::facts::{Facts, rank};
 use crate::policy::Parts;
 use crate::words::{MediaState, Status};
 
@@ -131,6 +131,13 @@ impl RecordingRow {
     /// deleted since. Whether the media is there now: [`RecordingRow::media`].
     pub fn is_archived(&self) -> bool {
         self.archived_at.is_some()
+    }
+
+    /// Whether `word` of Twilio's would set going what stands still or waits: nothing is archived, nothing is being
+    /// deleted, and it is further than what Twilio said so far.
+    pub fn is_moved_by(&self, word: &RecordingStatus) -> bool {
+        let is_open = !self.is_archived() && self.mark.is_none() && self.status != Status::Deleted;
+        is_open && rank(word) > rank(&self.facts.word)
     }
 
     /// Our copy, where its bytes are there and verified.

@@ -7,7 +7,7 @@ use crate::connect::Catalog;
 use crate::error::CatalogError;
 
 /// Every way in which every table is used, of no row.
-const USES: [&str; 12] = [
+const USES: [&str; 14] = [
     "INSERT INTO calls (call_sid, account_sid, first_heard_at) \
      SELECT call_sid, account_sid, first_heard_at FROM calls WHERE FALSE",
     "UPDATE calls SET first_heard_at = 0 WHERE FALSE",
@@ -24,6 +24,8 @@ const USES: [&str; 12] = [
     "INSERT INTO claims (recording_sid, work, fence, expires_at) \
      SELECT recording_sid, work, fence, expires_at FROM claims WHERE FALSE",
     "UPDATE claims SET fence = 0 WHERE FALSE",
+    "INSERT INTO passes (pass, began_at) SELECT pass, began_at FROM passes WHERE FALSE",
+    "UPDATE passes SET began_at = 0 WHERE FALSE",
     "INSERT INTO audit (at, actor, action, detail) SELECT at, actor, action, detail FROM audit WHERE FALSE",
 ];
 

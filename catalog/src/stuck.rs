@@ -9,6 +9,7 @@ use twilio::RecordingSid;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::row::{RecordingRow, recording_columns};
+use crate::sweep::Sweep;
 use crate::versions::TranscriptRow;
 use crate::words::{Status, TranscriptState};
 
@@ -59,7 +60,8 @@ macro_rules! may_lack {
          UNION ALL SELECT recording_sid FROM recordings \
          WHERE marked_at IS NOT NULL AND status <> 'deleted' AND recording_sid > $1 \
          UNION ALL SELECT recording_sid FROM recordings \
-         WHERE status = 'archived' AND transcripts_deleted_at IS NULL AND recording_sid > $1 AND $3 = 1 \
+         WHERE status = 'archived' AND transcripts_deleted_at IS NULL AND encryption IS NULL \
+         AND media_state = 'stored' AND recording_sid > $1 AND $3 = 1 \
          UNION ALL SELECT recording_sid FROM transcripts WHERE state <> 'stored' AND recording_sid > $1 AND $3 = 1 \
          UNION ALL SELECT recording_sid FROM transcripts \
          WHERE state = 'stored' AND delivered_at IS NULL AND object IS NOT NULL AND recording_sid > $1 AND $4 = 1) \
@@ -78,12 +80,12 @@ const MAY_LACK: &str = concat!(
     " ORDER BY recording_sid LIMIT $5"
 );
 
-/// For a sweep that takes what it finds: `$5` how many, `$6` the time now. Until the rows are marked they are locked, and
+/// For a sweep that takes what it finds: `$5` how many, `$6` the time now, `$7` since when what was taken is left out. Until the rows are marked they are locked, and
 /// what another has locked is left to it.
 fn take(lock_free_rows: &str) -> String {
     format!(
         "WITH taken AS MATERIALIZED (SELECT recording_sid FROM recordings WHERE {} \
-         AND (steps_queued_at IS NULL OR steps_queued_at < $2) ORDER BY recording_sid LIMIT $5{lock_free_rows}) \
+         AND (steps_queued_at IS NULL OR steps_queued_at < $7) ORDER BY recording_sid LIMIT $5{lock_free_rows}) \
          UPDATE recordings SET steps_queued_at = $6 WHERE recording_sid IN (SELECT recording_sid FROM taken) \
          RETURNING {}",
         may_lack!(),
@@ -117,9 +119,9 @@ impl Catalog {
         self.stuck_page(expects, before, None, after, limit).await
     }
 
-    /// The same, for a sweep to queue: what a sweep took since `before` is left out. So two at the same time share the
-    /// work and neither waits for the other, and a backlog that nobody works at is not queued once more by every pass.
-    /// One that is taken and not queued, because the sweep was broken off, is found once that is as long ago.
+    /// The same, for `sweep` to queue: what a sweep took lately is left out. So two at the same time share the work and
+    /// neither waits for the other, and a backlog that nobody works at is not queued once more by every pass. One that is
+    /// taken and not queued, because the sweep was broken off, is found once that is long enough ago.
     ///
     /// # Errors
     /// What the database said; of what was taken then, nothing is lost.
@@ -127,24 +129,24 @@ impl Catalog {
         &self,
         expects: Expects,
         before: DateTime<Utc>,
-        now: DateTime<Utc>,
+        sweep: Sweep,
         after: Option<&RecordingSid>,
         limit: u32,
     ) -> Result<Vec<Stuck>, CatalogError> {
-        self.stuck_page(expects, before, Some(now), after, limit).await
+        self.stuck_page(expects, before, Some(sweep), after, limit).await
     }
 
     async fn stuck_page(
         &self,
         expects: Expects,
         before: DateTime<Utc>,
-        taken_at: Option<DateTime<Utc>>,
+        sweep: Option<Sweep>,
         after: Option<&RecordingSid>,
         limit: u32,
     ) -> Result<Vec<Stuck>, CatalogError> {
         let mut last = after.map(RecordingSid::to_string).unwrap_or_default();
         loop {
-            let rows = self.may_lack(expects, before, taken_at, &last, limit).await?;
+            let rows = self.may_lack(expects, before, sweep, &last, limit).await?;
             let Some(newest) = rows.last() else { return Ok(Vec::new()) };
             last = newest.recording_sid.to_string();
             let mut stuck = Vec::new();
@@ -164,7 +166,7 @@ impl Catalog {
         &self,
         expects: Expects,
         before: DateTime<Utc>,
-        taken_at: Option<DateTime<Utc>>,
+        sweep: Option<Sweep>,
         last: &str,
         limit: u32,
     ) -> Result<Vec<RecordingRow>, CatalogError> {
@@ -176,11 +178,11 @@ impl Catalog {
                 .bind(i64::from(expects.deliver))
                 .bind(i64::from(limit))
         };
-        let rows = match taken_at {
+        let rows = match sweep {
             None => self.read_all(bind(sqlx::query(MAY_LACK))).await?,
-            Some(now) => {
+            Some(sweep) => {
                 let take = bind(sqlx::query(AssertSqlSafe(take(self.dialect.lock_free_rows))));
-                let take = take.bind(now.timestamp_millis());
+                let take = take.bind(sweep.now.timestamp_millis()).bind(sweep.again_before.timestamp_millis());
                 let mut transaction = self.begin().await?;
                 let rows = transaction.fetch_all(take).await?;
                 transaction.commit().await?;
@@ -224,3 +226,6 @@ fn missing(row: &RecordingRow, transcripts: &[TranscriptRow], expects: Expects) 
     }
     missing
 }
+
+#[cfg(test)]
+mod tests;

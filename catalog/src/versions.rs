@@ -1,5 +1,7 @@
 //! Reading the versions of a recording's transcript.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::Any;
 use sqlx::any::{AnyArguments, AnyRow};
@@ -66,6 +68,29 @@ impl Catalog {
         );
         let row = self.read_optional(sqlx::query(select).bind(sid.as_str())).await?;
         Ok(row.as_ref().map(TranscriptRow::read).transpose()?)
+    }
+
+    /// The same of many recordings at once; those without one are not in it.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn latest_transcripts(
+        &self,
+        sids: &[RecordingSid],
+    ) -> Result<HashMap<RecordingSid, TranscriptRow>, CatalogError> {
+        let select = concat!(
+            "SELECT recording_sid, ",
+            transcript_columns!(),
+            " FROM transcripts WHERE state = 'stored' AND object IS NOT NULL AND recording_sid IN"
+        );
+        let mut latest: HashMap<RecordingSid, TranscriptRow> = HashMap::new();
+        for row in self.read_all_of(select, sids).await? {
+            let (sid, transcript) = (Columns(&row).parsed("recording_sid")?, TranscriptRow::read(&row)?);
+            if latest.get(&sid).is_none_or(|other| other.version < transcript.version) {
+                latest.insert(sid, transcript);
+            }
+        }
+        Ok(latest)
     }
 
     /// Every version, oldest first.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use simulator::{Simulator, SimulatorConfig};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use workers::ReconcileWindow;
+use workers::{ReconcileWindow, SweepMode};
 
 use crate::cli::{DemoOptions, LogFormat};
 use crate::config::Config;
@@ -147,7 +147,7 @@ async fn play(
     let queue = wiring::queue(config).await?;
     let now = Clock::System.now();
     let window = ReconcileWindow { since: Some((now - TimeDelta::days(DAYS_OF_LISTING)).date_naive()), until: None };
-    wiring::reconciler(config, &queue, catalog, false)?.run(window, now).await?;
+    wiring::reconciler(config, &queue, catalog, SweepMode::Regular)?.run(window, now).await?;
     settle(catalog, &progress, u64::from(beginning.calls), |counts| {
         counts
             .iter()
@@ -158,7 +158,7 @@ async fn play(
     .await?;
     progress.set_message("past their date deleted");
     calls::hold_one(simulator, catalog).await?;
-    workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, false).await?;
+    workers::retention_sweep(catalog, queue.as_ref(), &config.policy, now, SweepMode::Regular).await?;
     let due = catalog.overdue(&config.policy, now).await?;
     progress.set_length(due);
     wait(&progress, due, async || Ok(due - catalog.overdue(&config.policy, now).await?.min(due))).await?;

@@ -23,11 +23,10 @@ pub(super) async fn run(
             limit: options.limit,
         })
         .await?;
-    let mut views = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let transcript = catalog.latest_transcript(&row.recording_sid).await?;
-        views.push(RecordingView::new(row, transcript.as_ref(), &config.policy));
-    }
+    let sids: Vec<_> = rows.iter().map(|row| row.recording_sid.clone()).collect();
+    let transcripts = catalog.latest_transcripts(&sids).await?;
+    let view = |row| RecordingView::new(row, transcripts.get(&row.recording_sid), &config.policy);
+    let views: Vec<_> = rows.iter().map(view).collect();
     let headings = ["recording", "status", "started", "seconds", "bytes", "words", "delete after", "hold"];
     output.list(&views, &headings, |view| {
         let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();

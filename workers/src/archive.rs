@@ -15,6 +15,7 @@ use crate::claimed::Claims;
 use crate::fault::{Fault, Handled};
 use crate::media_check::MediaCheck;
 use crate::observe::name_call;
+use crate::stray::remove_stray;
 
 /// How long Twilio is given to have the media ready, from when the recording was first heard of.
 const READINESS_PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -52,7 +53,7 @@ impl Archive {
     pub async fn handle(&self, recording: &Recording, received_at: DateTime<Utc>, stop: &CancellationToken) -> Handled {
         let mut row = self.catalog.hear(recording, received_at).await?.row;
         name_call(&row);
-        if lacks_facts(&row) {
+        if is_unclear(&row) {
             row = self.ask_twilio(&row).await?.0;
         }
         if let Some(nothing_to_do) = self.settled(&row).await? {
@@ -66,8 +67,18 @@ impl Archive {
     async fn settled(&self, row: &RecordingRow) -> Result<Option<&'static str>, Fault> {
         let twilio_status = RecordingStatus::from(row.twilio_status.as_str());
         Ok(match (row.status, twilio_status) {
-            (Status::Deleted, _) => Some("already deleted"),
-            _ if row.is_marked => Some("already marked for deletion"),
+            (Status::Deleted, _) => {
+                self.remove_strays(row).await?;
+                Some("already deleted")
+            }
+            _ if row.is_marked => {
+                self.remove_strays(row).await?;
+                Some("already marked for deletion")
+            }
+            _ if row.has_lost(Work::Archive) => {
+                self.remove_strays(row).await?;
+                Some("already archived")
+            }
             _ if row.is_archived() => {
                 self.hand_on(row).await?;
                 Some("already archived")
@@ -102,37 +113,39 @@ impl Archive {
             Ok(sealed) => sealed,
             Err(error) => return Err(check.fault().unwrap_or_else(|| error.into())),
         };
-        self.commit(&row, &claim, &key, &stored_media(&row, &sealed, &check)).await?;
+        self.commit(&row, &claim, &stored_media(&row, &sealed, &check)).await?;
         self.hand_on(&row).await?;
         Ok("archived")
     }
 
-    /// Writes down what was stored. Where the row was deleted meanwhile, the object just written goes again.
-    async fn commit(
-        &self,
-        row: &RecordingRow,
-        claim: &Claim,
-        key: &ObjectKey,
-        media: &StoredMedia,
-    ) -> Result<(), Fault> {
+    /// Writes down what was stored. Where that fails because the row was deleted meanwhile, the object just written goes
+    /// again; where the catalog can't be asked, the redelivery sees to it.
+    async fn commit(&self, row: &RecordingRow, claim: &Claim, media: &StoredMedia) -> Result<(), Fault> {
         let now = self.clock.now();
-        match self.catalog.store_media(claim, media, now).await {
-            Ok(()) => {}
-            Err(CatalogError::ClaimLost) => {
-                let row = self.catalog.recording(&row.recording_sid).await?;
-                if row.is_none_or(|row| row.status == Status::Deleted || row.is_marked) {
-                    self.vault.delete(key).await?;
+        if let Err(error) = self.catalog.store_media(claim, media, now).await {
+            self.remove_strays(row).await?;
+            return Err(match error {
+                CatalogError::ClaimLost => {
+                    Fault::NotYet { after: Duration::ZERO, why: "the claim was lost to another worker".to_owned() }
                 }
-                return Err(Fault::NotYet {
-                    after: Duration::ZERO,
-                    why: "the claim was lost to another worker".to_owned(),
-                });
-            }
-            Err(error) => return Err(error.into()),
+                error => error.into(),
+            });
         }
         metrics::counter!("callvault_media_bytes_total", "direction" => "archived").increment(media.bytes);
         let since_callback = (now - row.received_at).to_std().unwrap_or_default();
         metrics::histogram!("callvault_callback_to_archived_seconds").record(since_callback);
+        Ok(())
+    }
+
+    /// Deletes what this or an earlier attempt put in the vault after a purge had deleted it: a put may land whose worker
+    /// lost its claim, or died, before it could look. A tombstone no longer tells which format was asked for.
+    async fn remove_strays(&self, row: &RecordingRow) -> Result<(), Fault> {
+        let other = Some(MediaFormat::Wav).filter(|wav| *wav != self.format);
+        for format in [self.format].into_iter().chain(other) {
+            let key = object_key(row, format);
+            let object = (&row.recording_sid, Work::Archive, &key);
+            remove_stray(&self.catalog, self.vault.store().as_ref(), &self.clock, object).await?;
+        }
         Ok(())
     }
 
@@ -190,7 +203,7 @@ impl Archive {
     async fn ask_twilio(&self, row: &RecordingRow) -> Result<(RecordingRow, RecordingStatus), Fault> {
         match self.twilio.recording(&row.account_sid, &row.recording_sid).await {
             Ok(recording) => Ok((self.catalog.hear(&recording, row.received_at).await?.row, recording.status)),
-            Err(error) if error.kind == TwilioErrorKind::NotFound && lacks_facts(row) => {
+            Err(error) if error.kind == TwilioErrorKind::NotFound && is_unclear(row) => {
                 Err(self.not_ready(row, "Twilio knows no such recording"))
             }
             Err(error) => Err(error.into()),
@@ -202,9 +215,13 @@ impl Archive {
     }
 }
 
-/// A call-progress callback names a recording and says little of it.
-fn lacks_facts(row: &RecordingRow) -> bool {
-    row.started_at.is_none() && row.status == Status::Received
+/// Whether Twilio has to be asked before its media is fetched. A call-progress callback names a recording and says little
+/// of it; one whose `completed` was missed may be encrypted, or have nothing. That it is still being recorded was said
+/// just now.
+fn is_unclear(row: &RecordingRow) -> bool {
+    let word = RecordingStatus::from(row.twilio_status.as_str());
+    let is_told = matches!(word, RecordingStatus::Completed | RecordingStatus::InProgress | RecordingStatus::Paused);
+    row.status == Status::Received && (row.started_at.is_none() || !is_told)
 }
 
 fn object_key(row: &RecordingRow, format: MediaFormat) -> ObjectKey {

@@ -4,11 +4,12 @@
 //! - [`Archive`], [`Transcribe`], [`Deliver`] and [`Purge`] are the stages: each asks the catalog what is already so,
 //!   does its work under a claim, commits, publishes the next job, and returns what came of it;
 //! - [`retention_sweep`] and [`Reconciler`] find by looking what a lost message would have told; [`sweep_unfinished`] what
-//!   a put that died left.
+//!   a put that died left, [`sweep_strays`] what one put too late.
 //!
 //! Every stage may run any number of times for one recording: a claim (a fenced lease in the catalog) keeps two from
 //! working at once, and what is done already is not done again.
 
+mod again;
 mod archive;
 mod budget;
 mod claimed;
@@ -22,10 +23,13 @@ mod purge;
 mod reconcile;
 mod retention;
 mod settle;
+mod stray;
+mod strays;
 mod transcribe;
 mod twilio_copy;
 mod webhook;
 
+pub use again::SweepMode;
 pub use archive::Archive;
 pub use budget::MemoryBudget;
 pub use deliver::{Deliver, DeliveryTarget, DeliveryTargetError};
@@ -35,5 +39,6 @@ pub use media_check::{MediaCheck, WavHead};
 pub use purge::Purge;
 pub use reconcile::{ReconcileReport, ReconcileWindow, Reconciler};
 pub use retention::{RetentionReport, retention_sweep, sweep_unfinished};
+pub use strays::{StrayReport, sweep_strays};
 pub use transcribe::Transcribe;
 pub use webhook::{WebhookSecret, WebhookSecretError};

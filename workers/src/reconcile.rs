@@ -6,21 +6,25 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catalog::{Catalog, Expects, Policy, Stuck, StuckWork};
+use catalog::{Catalog, Expects, Pass, Policy, Stuck, StuckWork, Sweep};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures::TryStreamExt;
 use queue::{Job, Queue};
 use serde::Serialize;
 use twilio::{AccountSid, Recording, RecordingStatus};
 
+use crate::again::{AGAIN_AFTER, SweepMode};
 use crate::fault::Fault;
 
 const PAGE: usize = 500;
+/// What was queued and is stuck still is queued again after so many times the patience with it, [`AGAIN_AFTER`] at most.
+const AGAIN_AFTER_PATIENCES: u32 = 10;
 
 /// The days of Twilio's list to read, both inclusive, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReconcileWindow {
-    /// First day; `None` for all there is.
+    /// First day; `None` for [`Reconciler::lookback`] before the last complete pass over the account's list began, so
+    /// that an outage of any length leaves no gap.
     pub since: Option<NaiveDate>,
     /// Last day; `None` for up to now.
     pub until: Option<NaiveDate>,
@@ -37,6 +41,8 @@ pub struct ReconcileReport {
     pub missing: u64,
     /// Of the missing, the ones already past their retention date: they are archived, and the next sweep deletes them.
     pub past_retention: u64,
+    /// Of the known ones, those not archived of which Twilio says something newer than was heard.
+    pub moved: u64,
     /// Recordings of the catalog that nothing had moved for a while.
     pub stuck: u64,
     /// Jobs published; 0 in a dry run.
@@ -56,12 +62,14 @@ pub struct Reconciler {
     pub accounts: Vec<AccountSid>,
     /// To tell what is already past its date.
     pub policy: Policy,
+    /// How far back to read what may have changed since it was listed.
+    pub lookback: TimeDelta,
     /// Which steps a recording is expected to take.
     pub expects: Expects,
     /// Without movement for this long, unfinished work counts as stuck.
     pub stuck_after: Duration,
-    /// Count only.
-    pub is_dry_run: bool,
+    /// What to do with what is found.
+    pub mode: SweepMode,
 }
 
 impl Reconciler {
@@ -92,17 +100,39 @@ impl Reconciler {
         now: DateTime<Utc>,
         report: &mut ReconcileReport,
     ) -> Result<(), Fault> {
-        let mut listed = self.twilio.recordings(account, window.since, window.until).try_chunks(PAGE);
+        let since = self.since(account, window, now).await?;
+        let mut listed = self.twilio.recordings(account, Some(since), window.until).try_chunks(PAGE);
         loop {
             match listed.try_next().await {
                 Ok(Some(page)) => self.take_missing(page, now, report).await?,
-                Ok(None) => return Ok(()),
+                Ok(None) => return self.complete(account, window, now).await,
                 Err(broken) => {
                     self.take_missing(broken.0, now, report).await?;
                     return Err(broken.1.into());
                 }
             }
         }
+    }
+
+    async fn since(
+        &self,
+        account: &AccountSid,
+        window: ReconcileWindow,
+        now: DateTime<Utc>,
+    ) -> Result<NaiveDate, Fault> {
+        if let Some(since) = window.since {
+            return Ok(since);
+        }
+        let last = self.catalog.last_pass(&Pass::Listing(account.clone())).await?;
+        Ok((last.map_or(now, |last| last.min(now)) - self.lookback).date_naive())
+    }
+
+    /// Only a pass that left no gap behind it is one that the next may begin from.
+    async fn complete(&self, account: &AccountSid, window: ReconcileWindow, now: DateTime<Utc>) -> Result<(), Fault> {
+        if window.since.is_none() && window.until.is_none() && !self.mode.is_dry_run() {
+            self.catalog.complete_pass(&Pass::Listing(account.clone()), now).await?;
+        }
+        Ok(())
     }
 
     async fn take_missing(
@@ -115,7 +145,8 @@ impl Reconciler {
         let known = self.catalog.known(&sids).await?;
         report.listed += page.len() as u64;
         for recording in page {
-            if known.contains(&recording.recording_sid) {
+            let row = known.get(&recording.recording_sid);
+            if row.is_some_and(|row| !row.is_moved_by(&recording.status)) {
                 continue;
             }
             let is_final = matches!(
@@ -123,11 +154,16 @@ impl Reconciler {
                 RecordingStatus::Completed | RecordingStatus::Absent | RecordingStatus::Failed
             );
             if !is_final {
-                report.unfinished += u64::from(recording.status != RecordingStatus::Deleted);
+                let is_unfinished = row.is_none() && recording.status != RecordingStatus::Deleted;
+                report.unfinished += u64::from(is_unfinished);
                 continue;
             }
-            report.missing += 1;
-            report.past_retention += u64::from(self.is_past_retention(&recording, now));
+            if row.is_some() {
+                report.moved += 1;
+            } else {
+                report.missing += 1;
+                report.past_retention += u64::from(self.is_past_retention(&recording, now));
+            }
             self.take_in(recording, now, report).await?;
         }
         Ok(())
@@ -142,7 +178,7 @@ impl Reconciler {
         report: &mut ReconcileReport,
     ) -> Result<(), Fault> {
         self.publish(Job::ArchiveV1 { recording: recording.clone(), received_at: now }, report).await?;
-        if !self.is_dry_run {
+        if !self.mode.is_dry_run() {
             self.catalog.hear(&recording, now).await?;
         }
         Ok(())
@@ -155,13 +191,15 @@ impl Reconciler {
 
     async fn take_stuck(&self, now: DateTime<Utc>, began: Instant, report: &mut ReconcileReport) -> Result<(), Fault> {
         let before = now - TimeDelta::from_std(self.stuck_after).unwrap_or(TimeDelta::zero());
+        let interval = self.stuck_after.saturating_mul(AGAIN_AFTER_PATIENCES).min(AGAIN_AFTER);
+        let again_before = self.mode.again_before(now, interval);
         let mut last = None;
         loop {
-            let page = if self.is_dry_run {
+            let page = if self.mode.is_dry_run() {
                 self.catalog.stuck(self.expects, before, last.as_ref(), PAGE as u32).await?
             } else {
-                let taken_at = now + began.elapsed();
-                self.catalog.take_stuck(self.expects, before, taken_at, last.as_ref(), PAGE as u32).await?
+                let sweep = Sweep { began_at: now, now: now + began.elapsed(), again_before };
+                self.catalog.take_stuck(self.expects, before, sweep, last.as_ref(), PAGE as u32).await?
             };
             let Some(newest) = page.last() else { return Ok(()) };
             last = Some(newest.row.recording_sid.clone());
@@ -173,7 +211,7 @@ impl Reconciler {
     }
 
     async fn publish(&self, job: Job, report: &mut ReconcileReport) -> Result<(), Fault> {
-        if !self.is_dry_run {
+        if !self.mode.is_dry_run() {
             self.queue.publish(&job, Duration::ZERO).await?;
             report.published += 1;
         }
@@ -197,73 +235,4 @@ fn job(stuck: Stuck) -> Job {
 }
 
 #[cfg(test)]
-mod tests {
-    use queue::{Clock, Lane, Options, Stage};
-    use simulator::{CallPlan, Simulator, SimulatorConfig};
-    use tempfile::TempDir;
-    use twilio::{Client, ClientConfig, Credentials};
-
-    use super::*;
-
-    const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
-    /// The simulator refuses it.
-    const OTHER_ACCOUNT: &str = "ACffffffffffffffffffffffffffffffff";
-
-    fn start() -> DateTime<Utc> {
-        "2026-11-20T09:00:00Z".parse().unwrap()
-    }
-
-    fn client(api_url: url::Url) -> Client {
-        let config = ClientConfig {
-            api_url,
-            credentials: Credentials { user: ACCOUNT.to_owned(), secret: "token".into() },
-            account_credentials: Default::default(),
-            max_concurrency: 4,
-            requests_per_second: 1000,
-            request_timeout: Duration::from_secs(30),
-        };
-        Client::new(config).unwrap()
-    }
-
-    async fn reconciler(folder: &TempDir, simulator: &Simulator) -> Reconciler {
-        let url = |file: &str| format!("sqlite:{}", folder.path().join(file).display());
-        let options = Options { lease: Duration::from_secs(60), clock: Clock::manual(start()) };
-        let catalog = Catalog::connect(&url("catalog.db")).await.unwrap();
-        catalog.migrate().await.unwrap();
-        Reconciler {
-            queue: queue::open(&url("queue.db"), options).await.unwrap(),
-            catalog,
-            twilio: client(simulator.url()),
-            accounts: [OTHER_ACCOUNT, ACCOUNT].map(|sid| sid.parse().unwrap()).into(),
-            policy: Policy { retention_days: 30, transcript_days: 30, twilio_delete_after_days: None },
-            expects: Expects { transcribe: false, deliver: false },
-            stuck_after: Duration::from_secs(900),
-            is_dry_run: false,
-        }
-    }
-
-    #[tokio::test]
-    async fn account_that_fails_keeps_neither_the_next_nor_what_is_stuck_from_its_turn() {
-        let config = SimulatorConfig {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            account_sid: ACCOUNT.parse().unwrap(),
-            auth_token: "token".into(),
-            callback_url: None,
-            callback_target: None,
-            seed: 7,
-        };
-        let simulator = Simulator::start(config).await.unwrap();
-        simulator.add_recording(CallPlan::nth(0, start()));
-        let folder = tempfile::tempdir().unwrap();
-        let reconciler = reconciler(&folder, &simulator).await;
-        let stuck = simulator.add_recording(CallPlan::nth(1, start()));
-        let heard = reconciler.twilio.recording(&stuck.account_sid, &stuck.recording_sid).await.unwrap();
-        reconciler.catalog.hear(&heard, start()).await.unwrap();
-
-        let window = ReconcileWindow { since: None, until: None };
-        let ended = reconciler.run(window, start() + TimeDelta::hours(1)).await;
-        assert!(matches!(ended, Err(Fault::Unauthorized(_))), "{ended:?}");
-        let jobs = reconciler.queue.receive(Lane::live(Stage::Archive), 10, Duration::ZERO).await.unwrap();
-        assert_eq!(jobs.len(), 2, "the other account's recording and the stuck one");
-    }
-}
+mod tests;

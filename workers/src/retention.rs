@@ -8,6 +8,7 @@ use queue::{Job, Queue};
 use serde::Serialize;
 use vault::{ObjectStore, VaultError};
 
+use crate::again::{AGAIN_AFTER, SweepMode};
 use crate::fault::Fault;
 
 const PAGE: u32 = 500;
@@ -23,7 +24,7 @@ pub struct RetentionReport {
     pub published: u64,
 }
 
-/// Publishes a purge job for each recording of which something is due at `now`; counts only, when `is_dry_run`.
+/// Publishes a purge job for each recording of which something is due at `now`, as `mode` says.
 ///
 /// Safe to run at any time, any number of times and in several places at once: those share what is due, the purge stage
 /// decides anew, and deletes once.
@@ -32,22 +33,23 @@ pub async fn retention_sweep(
     queue: &dyn Queue,
     policy: &Policy,
     now: DateTime<Utc>,
-    is_dry_run: bool,
+    mode: SweepMode,
 ) -> Result<RetentionReport, Fault> {
     let mut report = RetentionReport::default();
     let mut last = None;
     let began = Instant::now();
     loop {
-        let page = if is_dry_run {
+        let page = if mode.is_dry_run() {
             catalog.due_for_purge(policy, now, last.as_ref(), PAGE).await?
         } else {
-            let sweep = Sweep { began_at: now, now: now + began.elapsed() };
+            let sweep =
+                Sweep { began_at: now, now: now + began.elapsed(), again_before: mode.again_before(now, AGAIN_AFTER) };
             catalog.take_due_for_purge(policy, sweep, last.as_ref(), PAGE).await?
         };
         let Some((_, newest)) = page.last() else { return Ok(report) };
         last = Some(newest.clone());
         report.due += page.len() as u64;
-        for (account_sid, recording_sid) in page.into_iter().filter(|_| !is_dry_run) {
+        for (account_sid, recording_sid) in page.into_iter().filter(|_| !mode.is_dry_run()) {
             queue.publish(&Job::PurgeV1 { account_sid, recording_sid }, Duration::ZERO).await?;
             report.published += 1;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::{Catalog, Claim, RecordingRow, Status, StoredTranscript, TranscriptState, Work};
+use catalog::{Catalog, Claim, RecordingRow, StoredTranscript, TranscriptState, Work};
 use futures::StreamExt;
 use futures::stream;
 use queue::{Clock, Job, Queue};
@@ -15,6 +15,7 @@ use crate::budget::MemoryBudget;
 use crate::claimed::Claims;
 use crate::fault::{Fault, Handled};
 use crate::observe::name_call;
+use crate::stray::remove_stray;
 
 /// The transcribe stage.
 #[derive(Debug)]
@@ -51,7 +52,8 @@ impl Transcribe {
     async fn settled(&self, sid: &RecordingSid, version: u32) -> Result<Option<&'static str>, Fault> {
         let row = self.row(sid).await?;
         name_call(&row);
-        if row.status == Status::Deleted || row.is_marked || row.transcripts_deleted_at.is_some() {
+        if row.is_marked || row.has_lost(Work::Transcribe) {
+            self.remove_stray(&row, version).await?;
             return Ok(Some("already deleted"));
         }
         if row.encryption.is_some() {
@@ -127,15 +129,19 @@ impl Transcribe {
         };
         let now = self.clock.now();
         if let Err(error) = self.catalog.store_transcript(claim, &stored, now).await {
-            let row = self.catalog.recording(&row.recording_sid).await?;
-            if row.is_none_or(|row| row.status == Status::Deleted || row.is_marked) {
-                self.vault.delete(key).await?;
-            }
+            self.remove_stray(row, transcript.version).await?;
             return Err(error.into());
         }
         let since_callback = (now - row.received_at).to_std().unwrap_or_default();
         metrics::histogram!("callvault_callback_to_transcript_seconds").record(since_callback);
         Ok(())
+    }
+
+    /// Deletes what this or an earlier attempt put in the vault after a purge had deleted it.
+    async fn remove_stray(&self, row: &RecordingRow, version: u32) -> Result<(), Fault> {
+        let key = transcript_key(row, version);
+        let object = (&row.recording_sid, Work::Transcribe, &key);
+        remove_stray(&self.catalog, self.vault.store().as_ref(), &self.clock, object).await.map(|_| ())
     }
 
     async fn hand_on(&self, row: &RecordingRow, version: u32) -> Result<(), Fault> {

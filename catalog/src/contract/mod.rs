@@ -16,10 +16,12 @@ pub mod hear;
 pub mod holds;
 pub mod looking;
 pub mod media;
+pub mod passes;
 pub mod purge;
 pub mod retention;
 pub mod schedules;
 pub mod server;
+pub mod strays;
 pub mod stuck;
 pub mod sweeps;
 pub mod transcripts;
@@ -150,6 +152,15 @@ macro_rules! contract_tests {
                 versions_never_made_go_with_the_audio,
                 purge_is_audited_with_rule_and_evidence,
             }
+            strays {
+                object_of_a_kept_recording_is_no_stray,
+                object_of_a_tombstone_is_a_stray,
+                marked_transcripts_make_no_stray_of_the_audio,
+                deleted_audio_makes_no_stray_of_the_transcript,
+                object_of_an_unheard_recording_is_left,
+                stray_that_is_gone_is_audited,
+                recordings_that_keep_their_objects_are_told_from_others,
+            }
             stuck {
                 received_recording_lacks_its_archive,
                 archived_recording_lacks_its_transcript,
@@ -167,14 +178,20 @@ macro_rules! contract_tests {
                 stuck_recordings_come_in_pages,
             }
             sweeps {
-                due_recording_taken_by_a_sweep_is_left_out_by_one_that_began_before,
-                due_recording_is_taken_again_by_a_later_sweep,
+                due_recording_taken_by_a_sweep_is_left_out_by_the_other,
+                due_recording_is_taken_again_only_after_the_interval,
+                recording_that_falls_due_in_another_way_is_taken_at_once,
+                deletion_that_is_still_tried_is_not_taken_again,
                 sweep_takes_what_is_due_and_not_held,
                 taking_changes_nothing_that_is_seen,
                 stuck_recording_taken_by_a_sweep_is_left_out_by_the_other,
-                stuck_recording_is_taken_again_only_when_nothing_moved_it_for_as_long_again,
+                stuck_recording_is_taken_again_only_after_the_interval,
                 two_sweeps_at_once_share_what_is_due,
                 two_sweeps_at_once_share_what_is_stuck,
+            }
+            passes {
+                pass_that_never_was_complete_is_none,
+                latest_complete_pass_of_each_kind_is_remembered,
             }
             schedules {
                 schedule_is_run_by_one_at_a_time,
@@ -188,6 +205,7 @@ macro_rules! contract_tests {
                 list_narrows_by_status_time_and_call,
                 list_shows_the_newest_start_first,
                 known_tells_heard_from_unheard,
+                further_word_of_twilio_moves_what_waits_or_stands_still,
                 counts_name_every_status,
                 audit_log_shows_the_newest_first,
                 operators_acts_are_audited,

@@ -4,18 +4,20 @@ use chrono::{DateTime, TimeDelta, Utc};
 use twilio::RecordingSid;
 
 use super::fixture::{Fixture, THIRTY_DAYS, day, sid};
-use crate::{Catalog, Expects, Sweep};
+use crate::{Catalog, Expects, Policy, Sweep};
 
 const EVERYTHING: Expects = Expects { transcribe: true, deliver: true };
 const MANY: u32 = 30;
 
+const INTERVAL: TimeDelta = TimeDelta::hours(6);
+
 /// One that began at `day(30)`, so many seconds later.
 fn sweep(secs: i64) -> Sweep {
-    Sweep { began_at: day(30), now: day(30) + TimeDelta::seconds(secs) }
+    Sweep { now: day(30) + TimeDelta::seconds(secs), ..began(day(30)) }
 }
 
 fn began(began_at: DateTime<Utc>) -> Sweep {
-    Sweep { began_at, now: began_at }
+    Sweep { began_at, now: began_at, again_before: began_at - INTERVAL }
 }
 
 async fn due(catalog: &Catalog, sweep: Sweep, after: Option<&RecordingSid>, limit: u32) -> Vec<RecordingSid> {
@@ -26,7 +28,7 @@ async fn due(catalog: &Catalog, sweep: Sweep, after: Option<&RecordingSid>, limi
 /// What nothing moved for a day.
 async fn stuck(catalog: &Catalog, sweep: Sweep, after: Option<&RecordingSid>, limit: u32) -> Vec<RecordingSid> {
     let before = sweep.now - TimeDelta::days(1);
-    let taken = catalog.take_stuck(EVERYTHING, before, sweep.now, after, limit).await.unwrap();
+    let taken = catalog.take_stuck(EVERYTHING, before, sweep, after, limit).await.unwrap();
     taken.into_iter().map(|stuck| stuck.row.recording_sid).collect()
 }
 
@@ -49,7 +51,7 @@ async fn receive_many(fixture: &Fixture) -> Vec<RecordingSid> {
     (0..MANY).map(sid).collect()
 }
 
-pub async fn due_recording_taken_by_a_sweep_is_left_out_by_one_that_began_before(fixture: &Fixture) {
+pub async fn due_recording_taken_by_a_sweep_is_left_out_by_the_other(fixture: &Fixture) {
     for number in 1..=3 {
         fixture.received(number).await;
     }
@@ -58,12 +60,34 @@ pub async fn due_recording_taken_by_a_sweep_is_left_out_by_one_that_began_before
     assert!(due(&fixture.catalog, sweep(3), Some(&sid(2)), 2).await.is_empty());
 }
 
-pub async fn due_recording_is_taken_again_by_a_later_sweep(fixture: &Fixture) {
+pub async fn due_recording_is_taken_again_only_after_the_interval(fixture: &Fixture) {
     fixture.received(1).await;
-    for secs in [0, 1] {
-        let later = began(day(30) + TimeDelta::seconds(secs));
-        assert_eq!(due(&fixture.catalog, later, None, 9).await, [sid(1)]);
+    assert_eq!(due(&fixture.catalog, began(day(30)), None, 9).await, [sid(1)]);
+    assert!(due(&fixture.catalog, began(day(30) + INTERVAL), None, 9).await.is_empty());
+    let later = began(day(30) + INTERVAL + TimeDelta::milliseconds(1));
+    assert_eq!(due(&fixture.catalog, later, None, 9).await, [sid(1)]);
+}
+
+pub async fn recording_that_falls_due_in_another_way_is_taken_at_once(fixture: &Fixture) {
+    let policy = Policy { twilio_delete_after_days: Some(29), ..THIRTY_DAYS };
+    fixture.archived(1).await;
+    let day_before = began(day(30) - TimeDelta::hours(1));
+    let taken = fixture.catalog.take_due_for_purge(&policy, day_before, None, 9).await.unwrap();
+    assert_eq!(taken.len(), 1, "Twilio's copy");
+    fixture.purge(1, &policy, day_before.now + TimeDelta::seconds(1)).await;
+    assert_eq!(due(&fixture.catalog, began(day(30)), None, 9).await, [sid(1)], "all of it");
+}
+
+pub async fn deletion_that_is_still_tried_is_not_taken_again(fixture: &Fixture) {
+    fixture.received(1).await;
+    assert_eq!(due(&fixture.catalog, began(day(30)), None, 9).await, [sid(1)]);
+    let tried_at = day(30) + TimeDelta::hours(1);
+    let (claim, _permit) = fixture.granted(1, &THIRTY_DAYS, tried_at).await;
+    fixture.catalog.release_claim(&claim, tried_at).await.unwrap();
+    for at in [tried_at + TimeDelta::seconds(1), tried_at + INTERVAL - TimeDelta::seconds(1)] {
+        assert!(due(&fixture.catalog, began(at), None, 9).await.is_empty());
     }
+    assert_eq!(due(&fixture.catalog, began(tried_at + INTERVAL), None, 9).await, [sid(1)]);
 }
 
 pub async fn sweep_takes_what_is_due_and_not_held(fixture: &Fixture) {
@@ -93,11 +117,11 @@ pub async fn stuck_recording_taken_by_a_sweep_is_left_out_by_the_other(fixture: 
     assert_eq!(due(&fixture.other, sweep(2), None, 9).await.len(), 3, "other sweeps are other sweeps' business");
 }
 
-pub async fn stuck_recording_is_taken_again_only_when_nothing_moved_it_for_as_long_again(fixture: &Fixture) {
+pub async fn stuck_recording_is_taken_again_only_after_the_interval(fixture: &Fixture) {
     fixture.received(1).await;
     assert_eq!(stuck(&fixture.catalog, began(day(30)), None, 9).await, [sid(1)]);
-    assert!(stuck(&fixture.catalog, began(day(31)), None, 9).await.is_empty());
-    let later = began(day(31) + TimeDelta::milliseconds(1));
+    assert!(stuck(&fixture.catalog, began(day(30) + INTERVAL), None, 9).await.is_empty());
+    let later = began(day(30) + INTERVAL + TimeDelta::milliseconds(1));
     assert_eq!(stuck(&fixture.catalog, later, None, 9).await, [sid(1)]);
 }
 

@@ -70,6 +70,10 @@ pub async fn newest_stored_version_is_latest(fixture: &Fixture) {
     fixture.transcribe(1, 2).await;
     fixture.staged_transcript(1, 3).await;
     assert_eq!(fixture.catalog.latest_transcript(&sid(1)).await.unwrap().unwrap().version, 2);
+    fixture.archived(2).await;
+    let latest = fixture.catalog.latest_transcripts(&[sid(1), sid(2), sid(3)]).await.unwrap();
+    let versions: Vec<_> = latest.into_iter().map(|(sid, transcript)| (sid, transcript.version)).collect();
+    assert_eq!(versions, [(sid(1), 2)]);
     assert!(fixture.catalog.transcript(&sid(1), 1).await.unwrap().is_some(), "no version takes another's place");
 }
 

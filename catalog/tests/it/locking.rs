@@ -21,11 +21,11 @@ async fn sweeps_pass_by_what_another_has_locked() {
     other.execute("BEGIN").await.unwrap();
     lock(&mut other, 2).await;
     let now = start() + TimeDelta::days(30);
-    let sweep = Sweep { began_at: now, now };
+    let sweep = Sweep { began_at: now, now, again_before: now };
     let due = catalog.take_due_for_purge(&POLICY, sweep, None, 2).await.unwrap();
     assert_eq!(due.into_iter().map(|(_, sid)| sid).collect::<Vec<_>>(), [sid(1), sid(3)]);
     let expects = Expects { transcribe: true, deliver: true };
-    let stuck = catalog.take_stuck(expects, now, now, None, 2).await.unwrap();
+    let stuck = catalog.take_stuck(expects, now, sweep, None, 2).await.unwrap();
     assert_eq!(stuck.into_iter().map(|stuck| stuck.row.recording_sid).collect::<Vec<_>>(), [sid(1), sid(3)]);
 }
 

@@ -166,7 +166,7 @@ async fn each_missing_right_is_missed() {
     let grants = "SELECT privilege_type || ' ON ' || table_name FROM information_schema.role_table_grants \
                   WHERE grantee LIKE '%\\_user'";
     let grants = session.fetch_all(grants).await.unwrap();
-    assert_eq!(grants.len(), 19);
+    assert_eq!(grants.len(), 22);
     for grant in grants {
         let (grant, role) = (grant.get::<String, _>(0), format!("{}_user", database.name()));
         session.execute(AssertSqlSafe(format!("REVOKE {grant} FROM {role}"))).await.unwrap();
