@@ -122,8 +122,16 @@ async fn catalog(config: Arc<Config>) -> anyhow::Result<String> {
 }
 
 async fn store(config: Arc<Config>) -> anyhow::Result<String> {
-    prepared_store(&config).await?.check().await.context("RECORDINGS_BUCKET")?;
-    Ok(format!("{} can be written, read and deleted from", masked(&config.recordings_bucket)))
+    let tried = async {
+        let store = prepared_store(&config).await?;
+        store.check().await?;
+        // Where listing is not allowed, S3 says 403 of what is not there: no purge could ever see a thing gone.
+        store.head(&"check/nothing".parse()?).await?;
+        store.list("check/").next().await.transpose()?;
+        anyhow::Ok(())
+    };
+    tried.await.context("RECORDINGS_BUCKET")?;
+    Ok(format!("{} can be listed, written, read and deleted from", masked(&config.recordings_bucket)))
 }
 
 /// The store as a worker would begin with it.

@@ -104,8 +104,7 @@ pub(crate) struct RetentionOptions {
     /// Count what is due; queue and delete nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Queue what was queued within the last 6 hours too: the queue was lost. Look through the vault, too, though that
-    /// was done within a day.
+    /// The queue was lost: queue what a sweep queued lately too, and look through the vault again.
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) again: bool,
 }
@@ -115,8 +114,7 @@ pub(crate) struct ReconcileOptions {
     /// Again and again, at this distance (15m, 1h), until told to stop.
     #[arg(long, value_parser = parse_period, value_name = "PERIOD", conflicts_with = "dry_run")]
     pub(crate) every: Option<Duration>,
-    /// First day of Twilio's list (2026-01-31, RFC 3339, or 30d ago); default RECONCILE_LOOKBACK_DAYS before the last
-    /// complete pass.
+    /// First day of Twilio's list (2026-01-31, RFC 3339, or 30d ago); default from the last pass on.
     #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
     /// Last day to read; default today.
@@ -125,7 +123,7 @@ pub(crate) struct ReconcileOptions {
     /// Count what is missing or stuck, queue nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Queue what is stuck and was queued within the last 6 hours too: the queue was lost.
+    /// The queue was lost: queue what a pass queued lately too.
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) again: bool,
 }

@@ -12,7 +12,7 @@ use crate::cli::RetentionOptions;
 use crate::config::Config;
 use crate::output::Output;
 use crate::schedule::{Swept, alone};
-use crate::wiring;
+use crate::{store, wiring};
 
 /// What the sweep did.
 #[derive(Default, Serialize)]
@@ -55,11 +55,18 @@ pub(crate) async fn run(config: &Config, options: &RetentionOptions, output: Out
 
 /// Removes from the store what puts that were broken off left, and, once a day, what was put there too late.
 pub(crate) async fn clear(config: &Config, catalog: &Catalog, mode: SweepMode) -> anyhow::Result<Cleared> {
-    let store = wiring::store(config).await?;
-    let unfinished_removed = workers::sweep_unfinished(store.as_ref()).await.context("unfinished objects not swept")?;
+    let vault = wiring::store(config).await?;
+    let unfinished_removed = workers::sweep_unfinished(vault.as_ref()).await.context("unfinished objects not swept")?;
     let is_forced = mode == SweepMode::Again;
-    let strays = workers::sweep_strays(catalog, store.as_ref(), &Clock::System, is_forced);
-    Ok(Cleared { unfinished_removed, strays: strays.await.context("the vault's objects not swept")? })
+    let strays = match workers::sweep_strays(catalog, vault.as_ref(), &Clock::System, is_forced).await {
+        // A vault that was not begun yet has nothing to look through.
+        Err(error) if !store::has_archived(catalog).await? => {
+            tracing::info!(%error, "the vault was not looked through: nothing was archived yet");
+            StrayReport::default()
+        }
+        swept => swept.context("the vault's objects not swept")?,
+    };
+    Ok(Cleared { unfinished_removed, strays })
 }
 
 fn text(report: &Report) -> String {

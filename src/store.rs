@@ -32,7 +32,7 @@ pub(crate) async fn ready(config: &Config, catalog: &Catalog) -> anyhow::Result<
 
 /// Audio goes by the date of its start: where that of the newest is gone, all is. What is marked for deletion may be gone
 /// already.
-async fn has_archived(catalog: &Catalog) -> Result<bool, CatalogError> {
+pub(crate) async fn has_archived(catalog: &Catalog) -> Result<bool, CatalogError> {
     for status in [Status::Archived, Status::Transcribed, Status::Failed] {
         let newest = ListFilter { status: Some(status), limit: NEWEST, ..ListFilter::default() };
         if catalog.list(&newest).await?.iter().any(|row| row.is_archived() && row.media.is_some() && !row.is_marked) {

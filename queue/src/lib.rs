@@ -95,6 +95,10 @@ pub trait Queue: Debug + Send + Sync + 'static {
         None
     }
 
+    /// Said by a receiver that will receive no more and has yet to settle: what goes back to the queue from here on goes to
+    /// others. A moment at most.
+    async fn stop_receiving(&self) {}
+
     /// Sees to it that what was settled is with the engine before the process ends; a moment at most. What is still
     /// leased comes again.
     async fn flush(&self) {}

@@ -59,7 +59,7 @@ async fn check_tells_apart_what_is_wrong_with_the_queue() {
     fleet.set("QUEUE_URL", user.url("not-the-secret", &vhost.0));
     assert_finding(&fleet, "the user or its password is wrong");
     fleet.set("QUEUE_URL", user.url("right", "nowhere"));
-    assert_finding(&fleet, "the virtual host is missing");
+    assert_finding(&fleet, "there is no such virtual host");
     fleet.set("QUEUE_URL", "amqp://callvault:not-the-secret@127.0.0.1:1/calls");
     assert_finding(&fleet, "nothing listens there: is the broker running?");
 }

@@ -93,9 +93,9 @@ async fn documented_rights_are_enough_for_each_role() {
     fleet.ready().await;
     fleet.twilio.place_call(CallPlan::nth(0, Utc::now())).await;
     fleet.settled(1, &["transcribed"]).await;
-    sqs.poison("calls-deliver");
+    sqs.poison("calls-purge");
     until("the poison is a dead letter", async || fleet.json(&["queue", "dead"]).len() == 1).await;
-    assert_eq!(fleet.json(&["queue", "dead"])[0]["stage"], "deliver", "a look moves nothing");
+    assert_eq!(fleet.json(&["queue", "dead"])[0]["stage"], "purge", "a look moves nothing");
 }
 
 /// What `callvault check` finds of the queue.

@@ -95,6 +95,7 @@ impl Dispatcher {
             worker.receive_loop(*stage, shutdown.clone(), stop.clone(), deliveries.clone())
         });
         futures::future::join_all(receivers).await;
+        worker.queue.stop_receiving().await;
         deliveries.close();
         if tokio::time::timeout(worker.drain, deliveries.wait()).await.is_err() {
             stop.cancel();

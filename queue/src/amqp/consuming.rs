@@ -27,6 +27,7 @@ use crate::stage::Stage;
 const WAIT_ENOUGH: Duration = Duration::from_millis(500);
 /// How long what a queue had to give may be under way.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(1);
+const STOP_LIMIT: Duration = Duration::from_secs(3);
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
 /// How long a delivery that nobody has asked for is kept from other workers.
 const UNWANTED: Duration = Duration::from_millis(100);
@@ -193,6 +194,16 @@ impl Consuming {
                 tokio::spawn(Arc::clone(self).release(*lane, slot));
             }
         }
+    }
+
+    /// Cancels every consumer, and gives back what came and was not handed out.
+    pub(super) async fn stop_receiving(self: &Arc<Self>) {
+        let released = self.lanes.iter().map(async |(lane, slot)| {
+            let slot = Arc::clone(slot).lock_owned().await;
+            Arc::clone(self).release(*lane, slot).await;
+        });
+        // A broker that is away hands nothing out.
+        let _ = tokio::time::timeout(STOP_LIMIT, futures::future::join_all(released)).await;
     }
 
     async fn release(self: Arc<Self>, lane: Lane, mut slot: Slot) {

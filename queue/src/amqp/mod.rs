@@ -183,6 +183,11 @@ impl Queue for Amqp {
         Some(DELIVERY_MOST)
     }
 
+    /// Else the broker would hand to this process what it has just handed back.
+    async fn stop_receiving(&self) {
+        self.consuming.stop_receiving().await;
+    }
+
     /// An ack is on its way when it is given, not there: the connection is ended in good order.
     async fn flush(&self) {
         self.consuming.link.close().await;

@@ -1,6 +1,6 @@
 //! Whether this user may receive, found out without receiving.
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use lapin::options::BasicConsumeOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
@@ -9,7 +9,9 @@ use lapin::{Connection, ErrorKind};
 /// Fails where a queue may not be read, or is missing. No message moves: what is asked for is a consumer with a priority
 /// that is no number, which the broker refuses only after it has looked at the rights.
 pub(super) async fn may_read(connection: &Connection, queues: &[String]) -> Result<(), lapin::Error> {
-    try_join_all(queues.iter().map(|queue| may_read_one(connection, queue))).await.map(drop)
+    let asked = join_all(queues.iter().map(|queue| may_read_one(connection, queue))).await;
+    // The first in their order, however the answers came.
+    asked.into_iter().collect()
 }
 
 async fn may_read_one(connection: &Connection, queue: &str) -> Result<(), lapin::Error> {

@@ -53,7 +53,7 @@ impl From<lapin::Error> for Trouble {
         let problem = match error.kind() {
             // The broker's own words name the queue, the exchange or the user.
             ErrorKind::ProtocolError(said) => {
-                let problem = format!("{} ({})", in_words(&error), said.get_message());
+                let problem = format!("{} ({})", in_words(&error, said.get_message().as_str()), said.get_message());
                 let is_missing = kind(&error) == Some(AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND));
                 return Trouble { is_missing, is_refusal: needs_a_human(said.kind()), ..Trouble::new(problem) };
             }
@@ -66,17 +66,21 @@ impl From<lapin::Error> for Trouble {
     }
 }
 
-fn in_words(error: &lapin::Error) -> &'static str {
+/// `said` is the broker's own text: it has one code for a wrong password and a missing right, and one for a virtual host
+/// that is not there and one that is closed.
+fn in_words(error: &lapin::Error, said: &str) -> &'static str {
     use AMQPErrorKind::{Hard, Soft};
     match kind(error) {
-        Some(Soft(AMQPSoftError::ACCESSREFUSED)) => {
-            "the user or its password is wrong, or it lacks a right: docs/engines/rabbitmq.md lists them"
+        Some(Soft(AMQPSoftError::ACCESSREFUSED)) if said.contains("Login was refused") => {
+            "the user or its password is wrong"
         }
+        Some(Soft(AMQPSoftError::ACCESSREFUSED)) => "the user lacks a right: docs/engines/rabbitmq.md lists them",
         Some(Soft(AMQPSoftError::NOTFOUND)) => "a queue is missing",
         Some(Soft(AMQPSoftError::PRECONDITIONFAILED)) => {
             "the broker refuses it: where a queue was declared otherwise, delete it or see docs/engines/rabbitmq.md"
         }
-        Some(Hard(AMQPHardError::NOTALLOWED)) => "the virtual host is missing, or closed to this user",
+        Some(Hard(AMQPHardError::NOTALLOWED)) if said.contains("not found") => "there is no such virtual host",
+        Some(Hard(AMQPHardError::NOTALLOWED)) => "the virtual host is closed to this user",
         Some(Hard(AMQPHardError::CONNECTIONFORCED)) => "the broker closed the connection",
         _ => "the broker ended it",
     }
