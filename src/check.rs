@@ -14,7 +14,7 @@ use serde::Serialize;
 use twilio::{TwilioError, TwilioErrorKind};
 use vault::{ObjectStore, Vault};
 
-use crate::config::{Config, Provider, Twilio};
+use crate::config::{Config, Twilio};
 use crate::output::Output;
 use crate::settings::masked;
 use crate::wiring;
@@ -150,7 +150,7 @@ async fn keys(config: Arc<Config>) -> anyhow::Result<String> {
         Err(_) => wiring::store(&config).await?,
     };
     let vault = wiring::vault_over(&config, store).await?;
-    let needs_identity = !matches!(config.transcription.provider, Provider::None) || config.delivery.is_some();
+    let needs_identity = config.transcribes() || config.delivery.is_some();
     ensure!(
         vault.can_open() || !needs_identity,
         "transcription and delivery need a key that opens recordings: set ENCRYPTION_IDENTITY_FILE"

@@ -224,8 +224,7 @@ fn delivery_target(config: &Config) -> anyhow::Result<Option<DeliveryTarget>> {
     Ok(Some(target.map_err(|error| SettingsError::new("delivery_webhook_url", error.to_string()))?))
 }
 
-/// Everything the stages of a worker need, from one configuration.
-/// A stage that is not `wanted` asks for no settings.
+/// Everything the stages of a worker need, from one configuration. One that is not `wanted` asks for no settings.
 pub(crate) async fn stages(
     config: &Config,
     queue: &Arc<dyn Queue>,

@@ -27,7 +27,8 @@ pub(crate) struct Twilio {
     pub(crate) timeout: Duration,
 }
 
-/// `None` where the account is not set, or nothing that its REST API takes. What is wrong is not shown: SIDs and secrets are easily swapped.
+/// `None` where the account is not set, or nothing that its REST API takes. What is wrong is not shown: SIDs and secrets
+/// are easily swapped.
 pub(super) fn read(values: &Values) -> Result<Option<Twilio>> {
     let account_sid = match values.text("twilio_account_sid").map(str::parse) {
         Some(Err(_)) => return Err(SettingsError::new("twilio_account_sid", "expected AC and 32 hex digits")),

@@ -1,7 +1,7 @@
 //! What is allowed together and may surprise.
 
+use super::Config;
 use super::addresses::is_in_the_clear;
-use super::{Config, Provider};
 use crate::settings::Origin;
 
 /// Settings that do nothing where nothing transcribes.
@@ -41,7 +41,7 @@ impl Config {
     fn about_transcripts(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let is_set = |key: &&str| self.values.text(key).is_some();
-        if !matches!(self.transcription.provider, Provider::None) {
+        if self.transcribes() {
             if !self.has_identity() {
                 warnings.push(
                     "TRANSCRIPTION_PROVIDER is set and ENCRYPTION_IDENTITY_FILE is not: this process can archive, and \
