@@ -73,10 +73,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ingest => ingest_role::run(&config).await,
         Command::Worker(options) => worker::run(&config, &options).await,
         Command::Retention(options) => {
-            schedule::repeat(&config, options.every, async || retention::run(&config, &options, output).await).await
+            schedule::repeat("retention", &config, options.every, || retention::run(&config, &options, output)).await
         }
         Command::Reconcile(options) => {
-            schedule::repeat(&config, options.every, async || reconcile::run(&config, &options, output).await).await
+            schedule::repeat("reconcile", &config, options.every, || reconcile::run(&config, &options, output)).await
         }
         Command::Recordings(command) => recordings::run(&config, &command, output).await,
         Command::Queue(command) => queue_command::run(&config, &command, output).await,

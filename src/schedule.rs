@@ -48,14 +48,18 @@ pub(crate) async fn alone<R: Default>(
     Ok(Swept { report: report?, skipped: false })
 }
 
-/// Runs `sweep` once; or each `every` until told to stop, where one that fails is logged and the next is its retry, and
+/// Runs `sweep` once; or each `period` until told to stop, where one that fails is logged and the next is its retry, and
 /// health and metrics are shown as a worker's are.
-pub(crate) async fn repeat(
+pub(crate) async fn repeat<F>(
+    name: &str,
     config: &Config,
-    every: Option<Duration>,
-    sweep: impl AsyncFn() -> anyhow::Result<ExitCode>,
-) -> anyhow::Result<ExitCode> {
-    let Some(period) = every else { return sweep().await };
+    period: Option<Duration>,
+    sweep: impl Fn() -> F,
+) -> anyhow::Result<ExitCode>
+where
+    F: Future<Output = anyhow::Result<ExitCode>>,
+{
+    let Some(period) = period else { return sweep().await };
     let listener = health::listen(config).await?;
     let shutdown = until_told_to_stop();
     let metrics = telemetry::start_metrics()?;
@@ -63,7 +67,7 @@ pub(crate) async fn repeat(
     let probes = health::probes(&queue, &catalog, telemetry::page(&metrics));
     let watched = Some((catalog, config.policy, config.schedules.retention_every));
     let ((), (), probed) = tokio::join!(
-        each(period, &shutdown, sweep),
+        every(name, period, &shutdown, sweep),
         telemetry::watch(metrics, queue, watched, shutdown.clone()),
         health::answer(listener, probes, shutdown.clone()),
     );
@@ -71,12 +75,17 @@ pub(crate) async fn repeat(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn each(period: Duration, shutdown: &CancellationToken, sweep: impl AsyncFn() -> anyhow::Result<ExitCode>) {
+/// Runs `sweep` now and then each `period` until `shutdown`, which also breaks off a sweep under way: it is safe to. One
+/// that fails is logged: the next one is its retry.
+pub(crate) async fn every<T, F>(name: &str, period: Duration, shutdown: &CancellationToken, sweep: impl Fn() -> F)
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             swept = sweep() => if let Err(error) = swept {
-                tracing::error!(error = %format!("{error:#}"), "sweep failed: the next one tries again");
+                tracing::error!(sweep = name, error = %format!("{error:#}"), "sweep failed: the next one tries again");
             },
         }
         if tokio::time::timeout(period, shutdown.cancelled()).await.is_ok() {

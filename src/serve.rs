@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use catalog::{Catalog, Schedule};
@@ -13,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use workers::{Dispatcher, ReconcileWindow, SweepMode};
 
 use crate::config::Config;
-use crate::schedule::alone;
+use crate::schedule::{alone, every};
 use crate::settings::masked;
 use crate::{ingest_role, retention, telemetry, wiring};
 
@@ -103,26 +102,6 @@ async fn schedules(config: &Config, queue: &Arc<dyn Queue>, catalog: &Catalog, s
         every("retention", config.schedules.retention_every, &shutdown, sweep),
         every("reconcile", config.schedules.reconcile_every, &shutdown, reconcile),
     );
-}
-
-/// Runs `sweep` now and then each `period` until `shutdown`, which also breaks off a sweep under way: it is safe to.
-async fn every<'a>(
-    name: &str,
-    period: Duration,
-    shutdown: &CancellationToken,
-    sweep: impl Fn() -> BoxFuture<'a, anyhow::Result<()>>,
-) {
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            swept = sweep() => if let Err(error) = swept {
-                tracing::error!(sweep = name, error = %format!("{error:#}"), "sweep failed: the next one tries again");
-            },
-        }
-        if tokio::time::timeout(period, shutdown.cancelled()).await.is_ok() {
-            return;
-        }
-    }
 }
 
 /// Cancelled by SIGINT or SIGTERM; a second one ends the process at once.
