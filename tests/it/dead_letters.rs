@@ -6,9 +6,17 @@ use serde_json::{Value, json};
 use simulator::Faults;
 
 use crate::engines::on_each_engine;
-use crate::fleet::{Fleet, call, until};
+use crate::fleet::{Fleet, Running, call, until};
 use crate::receiver::Receiver;
 use crate::whole::assert_whole;
+
+/// Serves, and hears of recordings by their callbacks alone: a pass of reconcile may find one before its callback is there.
+async fn serve(fleet: &mut Fleet) -> Running {
+    fleet.set("RECONCILE_EVERY_SECS", "3600");
+    let serving = fleet.serve(true).await;
+    until("the first pass is over", async || fleet.logged(&["reconcile pass"])).await;
+    serving
+}
 
 /// The reason of the only dead letter of all stages.
 fn reason(fleet: &Fleet, stage: &str, sid: &str) -> String {
@@ -18,8 +26,8 @@ fn reason(fleet: &Fleet, stage: &str, sid: &str) -> String {
     letter["reason"].as_str().unwrap().to_owned()
 }
 
-async fn recording_the_transcriber_refused_is_transcribed_after_a_redrive(fleet: Fleet) {
-    let _serving = fleet.serve(true).await;
+async fn recording_the_transcriber_refused_is_transcribed_after_a_redrive(mut fleet: Fleet) {
+    let _serving = serve(&mut fleet).await;
     fleet.twilio.set_faults(Faults { transcriber_refusal_every: Some(1), ..Faults::default() });
     let sid = fleet.place(call(0)).await;
     fleet.settled(1, &["failed"]).await;
@@ -37,9 +45,22 @@ async fn recording_the_transcriber_refused_is_transcribed_after_a_redrive(fleet:
     assert_whole(&fleet);
 }
 
+async fn callback_that_comes_once_more_leaves_what_was_given_up_to_the_operator(mut fleet: Fleet) {
+    let _serving = serve(&mut fleet).await;
+    fleet.twilio.set_faults(Faults { transcriber_refusal_every: Some(1), ..Faults::default() });
+    let sid = fleet.place(call(0)).await;
+    fleet.idle().await;
+    let asked = fleet.twilio.counters().requests_to("deepgram");
+    let dead = fleet.queued("dead");
+    fleet.twilio.send_callback(&sid.parse().unwrap(), "completed").await;
+    fleet.idle().await;
+    assert_eq!((fleet.twilio.counters().requests_to("deepgram"), fleet.queued("dead")), (asked, dead));
+    assert_eq!(fleet.show(&sid)["status"], "failed");
+}
+
 async fn delivery_that_was_given_up_is_taken_after_a_redrive(mut fleet: Fleet) {
     let receiver = Receiver::start(&mut fleet, &["410", "200"]).await;
-    let _serving = fleet.serve(true).await;
+    let _serving = serve(&mut fleet).await;
     let sid = fleet.place(call(0)).await;
     until("it is given up", async || fleet.queued("dead") == 1).await;
     assert!(reason(&fleet, "deliver", &sid).contains("410 Gone"));
@@ -49,8 +70,8 @@ async fn delivery_that_was_given_up_is_taken_after_a_redrive(mut fleet: Fleet) {
     assert_whole(&fleet);
 }
 
-async fn redrive_of_one_stage_leaves_the_others_dead_letters(fleet: Fleet) {
-    let _serving = fleet.serve(true).await;
+async fn redrive_of_one_stage_leaves_the_others_dead_letters(mut fleet: Fleet) {
+    let _serving = serve(&mut fleet).await;
     fleet.twilio.set_faults(Faults { transcriber_refusal_every: Some(1), ..Faults::default() });
     let sid = fleet.place(call(0)).await;
     until("it is given up", async || fleet.queued("dead") == 1).await;
@@ -77,6 +98,7 @@ async fn message_that_cannot_be_read_is_parked_and_holds_nothing_up() {
 
 on_each_engine!(
     recording_the_transcriber_refused_is_transcribed_after_a_redrive,
+    callback_that_comes_once_more_leaves_what_was_given_up_to_the_operator,
     delivery_that_was_given_up_is_taken_after_a_redrive,
     redrive_of_one_stage_leaves_the_others_dead_letters,
 );

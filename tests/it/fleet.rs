@@ -261,8 +261,10 @@ impl Fleet {
     }
 
     async fn is_idle(&self) -> bool {
-        let waiting = ["ready", "delayed", "in_flight"].map(|state| self.queued(state));
-        waiting == [0; 3] && self.jobs_in_flight().await == 0
+        let stages = self.json(&["queue", "status"]);
+        let waits =
+            |stage: &Value| ["ready", "delayed", "in_flight"].iter().any(|state| stage[state].as_u64() > Some(0));
+        !stages.iter().any(waits) && self.jobs_in_flight().await == 0
     }
 
     /// How many jobs the workers are at, by their own account: RabbitMQ does not tell what it handed out.

@@ -2,10 +2,12 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use simulator::Faults;
 
 use crate::engines::{Vhost, ask_rabbitmq};
-use crate::fleet::{Fleet, until, variable};
+use crate::fleet::{Fleet, call, until, variable};
 use crate::sqs::{assert_finding, finding};
+use crate::whole::assert_whole;
 
 /// A user of a virtual host, named as it is; gone when dropped.
 struct User(String);
@@ -78,4 +80,39 @@ async fn ingest_that_starts_without_its_broker_says_so_and_lives() {
     let why = reqwest::get(&ready).await.unwrap().text().await.unwrap();
     assert!(why.contains("nothing listens there") && !why.contains("not-the-secret"), "{why}");
     assert_eq!(ingest.stop(), Some(0));
+}
+
+/// A fleet whose broker takes a message back after a second, and a transcriber that needs four.
+async fn impatient_broker() -> Fleet {
+    let mut fleet = Fleet::on_rabbitmq().await;
+    let url = fleet.settings.iter().find(|(name, _)| *name == "QUEUE_URL").unwrap().1.clone();
+    fleet.set("QUEUE_URL", format!("{url}?longest_delivery=1"));
+    fleet.set("QUEUE_LEASE_SECS", "2");
+    fleet.twilio.set_faults(Faults { transcriber_delay_ms: 4000, ..Faults::default() });
+    fleet
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_outlasts_what_the_broker_allows_goes_on_and_is_done_once() {
+    let fleet = impatient_broker().await;
+    let _serving = fleet.serve(true).await;
+    fleet.place(call(0)).await;
+    until("the job is sent round", async || fleet.logged(&["sent round again", "stage=transcribe"])).await;
+    fleet.settled(1, &["transcribed"]).await;
+    fleet.idle().await;
+    assert_eq!(fleet.twilio.counters().requests_to("deepgram"), 1);
+    assert_whole(&fleet);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_outlasts_what_the_broker_allows_is_done_anew_when_its_worker_dies() {
+    let fleet = impatient_broker().await;
+    let serving = fleet.serve(true).await;
+    fleet.place(call(0)).await;
+    until("the job is sent round", async || fleet.logged(&["sent round again", "stage=transcribe"])).await;
+    serving.kill();
+    let _serving = fleet.serve(true).await;
+    fleet.settled(1, &["transcribed"]).await;
+    fleet.idle().await;
+    assert_whole(&fleet);
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{Catalog, CatalogError, Claim, RecordingRow, Status, StoredMedia, Work};
+use catalog::{Catalog, CatalogError, Claim, RecordingRow, Status, StoredMedia, TranscriptState, Work};
 use chrono::{DateTime, Utc};
 use queue::{Clock, Job, Queue};
 use tokio_util::sync::CancellationToken;
 use twilio::{MediaFormat, Recording, RecordingStatus, TwilioError, TwilioErrorKind};
-use vault::{ObjectKey, Sealed, Vault};
+use vault::{ObjectKey, Vault};
 
 use crate::budget::MemoryBudget;
 use crate::claimed::Claims;
@@ -21,8 +21,8 @@ use crate::stray::remove_stray;
 const READINESS_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 const READINESS_PAUSE_FIRST: Duration = Duration::from_secs(1);
 const READINESS_PAUSE_MOST: Duration = Duration::from_secs(600);
-/// A measured length this far from Twilio's whole seconds is flagged.
-const DURATION_TOLERANCE_SECS: f64 = 1.0;
+/// The transcript that every recording gets by itself; further ones are asked for.
+const FIRST_VERSION: u32 = 1;
 
 /// The archive stage.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Archive {
             Ok(sealed) => sealed,
             Err(error) => return Err(check.fault().unwrap_or_else(|| error.into())),
         };
-        self.commit(&row, &claim, &stored_media(&row, &sealed, &check)).await?;
+        self.commit(&row, &claim, &check.stored(&row, &sealed)).await?;
         self.hand_on(&row).await?;
         Ok("archived")
     }
@@ -125,9 +125,7 @@ impl Archive {
         if let Err(error) = self.catalog.store_media(claim, media, now).await {
             self.remove_strays(row).await?;
             return Err(match error {
-                CatalogError::ClaimLost => {
-                    Fault::NotYet { after: Duration::ZERO, why: "the claim was lost to another worker".to_owned() }
-                }
+                CatalogError::ClaimLost => Fault::Busy,
                 error => error.into(),
             });
         }
@@ -153,11 +151,11 @@ impl Archive {
     /// done, and a crash between commit and publish must not end the recording's way.
     async fn hand_on(&self, row: &RecordingRow) -> Result<(), Fault> {
         let (account_sid, recording_sid) = (row.account_sid.clone(), row.recording_sid.clone());
-        if self.transcribes && row.encryption.is_none() && row.status != Status::Transcribed {
+        if self.transcribes && row.encryption.is_none() && !self.is_transcribed_or_given_up(row).await? {
             let job = Job::TranscribeV1 {
                 account_sid: account_sid.clone(),
                 recording_sid: recording_sid.clone(),
-                version: 1,
+                version: FIRST_VERSION,
             };
             self.queue.publish(&job, Duration::ZERO).await?;
         }
@@ -165,6 +163,19 @@ impl Archive {
             self.queue.publish(&Job::PurgeV1 { account_sid, recording_sid }, Duration::ZERO).await?;
         }
         Ok(())
+    }
+
+    /// Whether its transcription needs no job. One that was given up has its dead letter, and waits for an operator: a
+    /// late duplicate of the callback must neither ask the transcriber again nor leave a second dead letter.
+    async fn is_transcribed_or_given_up(&self, row: &RecordingRow) -> Result<bool, Fault> {
+        match row.status {
+            Status::Transcribed => Ok(true),
+            Status::Failed => {
+                let begun = self.catalog.transcript(&row.recording_sid, FIRST_VERSION).await?;
+                Ok(begun.is_some_and(|transcript| transcript.state != TranscriptState::Stored))
+            }
+            _ => Ok(false),
+        }
     }
 
     /// A 404 for media means not ready, deleted, or kept elsewhere; only the recording's own resource tells which. What
@@ -227,28 +238,4 @@ fn is_unclear(row: &RecordingRow) -> bool {
 fn object_key(row: &RecordingRow, format: MediaFormat) -> ObjectKey {
     let started = row.started_at.unwrap_or(row.received_at).date_naive();
     ObjectKey::recording(&row.account_sid, &row.recording_sid, started, format.extension())
-}
-
-fn stored_media(row: &RecordingRow, sealed: &Sealed, check: &MediaCheck) -> StoredMedia {
-    let duration_secs = check.wav.and_then(|wav| wav.duration_secs(sealed.plain_bytes));
-    let mut flags = Vec::new();
-    if let (Some(measured), Some(said)) = (duration_secs, row.duration_secs)
-        && (measured - f64::from(said)).abs() > DURATION_TOLERANCE_SECS
-    {
-        flags.push("duration_differs".to_owned());
-    }
-    if check.wav.is_some_and(|wav| wav.is_cut_short(sealed.plain_bytes)) {
-        flags.push("shorter_than_its_header".to_owned());
-    }
-    if row.encryption.is_some() {
-        flags.push("twilio_encrypted".to_owned());
-    }
-    StoredMedia {
-        bytes: sealed.plain_bytes,
-        sha256: sealed.plain_sha256.clone(),
-        sealed_bytes: sealed.sealed_bytes,
-        channels: check.wav.and_then(|wav| u8::try_from(wav.channels).ok()),
-        duration_secs,
-        flags,
-    }
 }

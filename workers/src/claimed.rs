@@ -10,9 +10,6 @@ use twilio::RecordingSid;
 
 use crate::fault::{Fault, Handled, chain};
 
-/// Pause before looking again when another worker holds the claim.
-const BUSY_PAUSE: Duration = Duration::from_secs(3);
-
 /// Takes and keeps claims.
 #[derive(Debug, Clone)]
 pub(crate) struct Claims {
@@ -24,7 +21,7 @@ pub(crate) struct Claims {
 impl Claims {
     /// Runs `body` while this process alone holds the claim, extended as long as it runs, and releases it after.
     ///
-    /// Another holder is [`Fault::NotYet`]. `stop` ends the body early ([`Fault::HandedBack`]). A claim that is lost
+    /// Another holder is [`Fault::Busy`]. `stop` ends the body early ([`Fault::HandedBack`]). A claim that is lost
     /// ends the body too: whoever took over does the work, and nothing this body commits is accepted any more.
     pub(crate) async fn with<F>(
         &self,
@@ -37,7 +34,7 @@ impl Claims {
         F: Future<Output = Handled>,
     {
         let Some(claim) = self.catalog.claim(sid, work, self.lease, self.clock.now()).await? else {
-            return Err(Fault::NotYet { after: BUSY_PAUSE, why: "another worker is at it".to_owned() });
+            return Err(Fault::Busy);
         };
         let handled = tokio::select! {
             handled = body(claim.clone()) => handled,
@@ -56,9 +53,7 @@ impl Claims {
             tokio::time::sleep(self.lease / 3).await;
             match self.catalog.extend_claim(claim, self.lease, self.clock.now()).await {
                 Ok(()) => {}
-                Err(CatalogError::ClaimLost) => {
-                    return Fault::NotYet { after: BUSY_PAUSE, why: "the claim was lost to another worker".to_owned() };
-                }
+                Err(CatalogError::ClaimLost) => return Fault::Busy,
                 // The commit itself checks the claim: a catalog that is away for a moment need not stop the work.
                 Err(error) => tracing::warn!(error = chain(&error), "claim not extended"),
             }

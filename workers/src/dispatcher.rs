@@ -1,28 +1,19 @@
-//! Receives deliveries, runs the stage of each, and alone decides and carries out what becomes of it.
+//! Receives deliveries, no more than there are hands free, and attends to each at once.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::Catalog;
-use futures::FutureExt;
-use queue::{Clock, Delivery, Job, Lane, Queue, QueueError, Receipt, Settlement, Stage};
+use queue::{Clock, Job, Lane, Queue, Stage};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 
 use crate::fault::{Fault, Handled, chain};
-use crate::observe::{delivery_span, report};
-use crate::settle::{is_spent, settlement};
 use crate::{Archive, Deliver, Purge, Transcribe};
 
 /// Longest wait for work in one receive; also how long stopping may wait for it.
 const RECEIVE_WAIT: Duration = Duration::from_secs(1);
-/// Longest time for one delivery where the queue sets none: a day's recording over a slow line.
-const DELIVERY_MOST: Duration = Duration::from_secs(12 * 3600);
-/// What is cancelled lets go of its claim within this, or is left to run out.
-const LET_GO: Duration = Duration::from_secs(5);
 const ERROR_PAUSE_FIRST: Duration = Duration::from_millis(200);
 const ERROR_PAUSE_MOST: Duration = Duration::from_secs(10);
 
@@ -49,7 +40,7 @@ impl Stages {
     }
 
     /// `stop` is cancelled when the worker must let go at once.
-    async fn handle(&self, job: &Job, stop: &CancellationToken) -> Handled {
+    pub(crate) async fn handle(&self, job: &Job, stop: &CancellationToken) -> Handled {
         match job {
             Job::ArchiveV1 { recording, received_at } => self.archive.handle(recording, *received_at, stop).await,
             Job::TranscribeV1 { recording_sid, version, .. } => match &self.transcribe {
@@ -140,86 +131,10 @@ impl Dispatcher {
             }
         }
     }
-
-    /// One delivery from hand-over to settlement.
-    async fn attend(&self, stage: Stage, delivery: Delivery, stop: &CancellationToken) {
-        let started = std::time::Instant::now();
-        let gauge = metrics::gauge!("callvault_jobs_in_flight", "stage" => stage.as_str());
-        gauge.increment(1.0);
-        let job = delivery.job();
-        let span = delivery_span(stage, job.as_ref().ok(), &delivery);
-        let handled = match &job {
-            Ok(job) => self.handle_leased(job, &delivery, stop).instrument(span.clone()).await,
-            Err(error) => Some(Err(Fault::Rejected(chain(error)))),
-        };
-        gauge.decrement(1.0);
-        metrics::histogram!("callvault_job_duration_seconds", "stage" => stage.as_str()).record(started.elapsed());
-        // Without an outcome the lease was lost: the delivery is another worker's now.
-        if let Some(handled) = handled {
-            self.settle(stage, job.ok(), delivery, &handled).instrument(span).await;
-        }
-    }
-
-    /// Decides what becomes of a delivery, says so, and carries it out.
-    async fn settle(&self, stage: Stage, job: Option<Job>, delivery: Delivery, handled: &Handled) {
-        let age = (self.clock.now() - delivery.published_at).to_std().unwrap_or_default();
-        let settlement = settlement(handled, delivery.attempt, age);
-        report(stage, handled, &settlement);
-        if let (Some(job), Settlement::DeadLetter { reason }) = (&job, &settlement) {
-            self.record_dead_letter(job, reason).await;
-        }
-        match self.queue.settle(delivery, settlement).await {
-            Ok(()) | Err(QueueError::LeaseLost) => {}
-            Err(error) => tracing::error!(error = chain(&error), "delivery not settled: it will come again"),
-        }
-    }
-
-    /// Runs the stage while extending the lease; `None` when the lease was lost.
-    async fn handle_leased(&self, job: &Job, delivery: &Delivery, stop: &CancellationToken) -> Option<Handled> {
-        if is_spent(delivery.attempt) {
-            let why = format!("given up after {} deliveries that never came to an end", delivery.attempt - 1);
-            return Some(Err(Fault::Rejected(why)));
-        }
-        let limit = self.queue.longest_delivery().unwrap_or(DELIVERY_MOST);
-        let work = AssertUnwindSafe(self.stages.handle(job, stop)).catch_unwind();
-        tokio::select! {
-            worked = tokio::time::timeout(limit, work) => Some(match worked {
-                Ok(Ok(handled)) => handled,
-                Ok(Err(_panic)) => Err(Fault::Suspect("the worker panicked on it (see its log)".to_owned())),
-                Err(_elapsed) => Err(Fault::Transient(format!("took longer than the queue allows ({limit:?})"))),
-            }),
-            () = self.keep_lease(&delivery.receipt) => None,
-            () = after(stop, LET_GO) => Some(Err(Fault::HandedBack)),
-        }
-    }
-
-    /// Extends the lease three times its length; returns only when it is lost.
-    async fn keep_lease(&self, receipt: &Receipt) {
-        loop {
-            tokio::time::sleep(self.queue.lease() / 3).await;
-            match self.queue.extend(receipt).await {
-                Ok(()) => {}
-                Err(QueueError::LeaseLost) => return,
-                Err(error) => tracing::warn!(error = chain(&error), "lease not extended"),
-            }
-        }
-    }
-
-    /// The recording's row says why it stands still, for those who look there and not at the queue.
-    async fn record_dead_letter(&self, job: &Job, reason: &str) {
-        let (sid, now) = (job.recording_sid(), self.clock.now());
-        let recorded = match job.stage() {
-            Stage::Archive | Stage::Transcribe => self.catalog.fail(sid, reason, now).await,
-            Stage::Deliver | Stage::Purge => self.catalog.note_error(sid, reason, now).await,
-        };
-        if let Err(error) = recorded {
-            tracing::error!(error = chain(&error), "reason of a dead letter not written down");
-        }
-    }
 }
 
 /// Returns so long after `token` was cancelled.
-async fn after(token: &CancellationToken, wait: Duration) {
+pub(crate) async fn after(token: &CancellationToken, wait: Duration) {
     token.cancelled().await;
     tokio::time::sleep(wait).await;
 }

@@ -14,7 +14,10 @@ pub type Handled = Result<&'static str, Fault>;
 /// Why a stage's work is not done. [`crate::Dispatcher`] turns it into a settlement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Nothing is wrong, it is too early: another worker is at it, or Twilio is not ready. Costs no attempt.
+    /// Nothing is wrong: another worker is at it. Looked at again for as long as that takes; costs no attempt.
+    #[error("another worker is at it")]
+    Busy,
+    /// Nothing is wrong, it is too early: Twilio is not ready, say. Costs no attempt.
     #[error("{why}")]
     NotYet {
         /// How long to wait.

@@ -11,6 +11,7 @@
 
 mod again;
 mod archive;
+mod attend;
 mod budget;
 mod claimed;
 mod deliver;

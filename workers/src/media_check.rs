@@ -3,13 +3,17 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
+use catalog::{RecordingRow, StoredMedia};
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use twilio::{MediaFormat, TwilioError};
+use vault::Sealed;
 
 use crate::fault::Fault;
 
 /// Enough for a WAV's `fmt ` and `data` chunk heads where nothing unusual stands between them.
 const HEAD_BYTES: usize = 256;
+/// A measured length this far from Twilio's whole seconds is flagged.
+const DURATION_TOLERANCE_SECS: f64 = 1.0;
 
 /// The start of a WAV, as RFC 2361's RIFF registration and Microsoft's `WAVEFORMATEX` lay it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +111,31 @@ impl MediaCheck {
     /// Why the stream broke off; `None` when it did not.
     pub fn fault(&self) -> Option<Fault> {
         self.fault.get().cloned()
+    }
+
+    /// What is to be known of the media once it is sealed; what is odd about it is flagged, never thrown away.
+    pub(crate) fn stored(&self, row: &RecordingRow, sealed: &Sealed) -> StoredMedia {
+        let duration_secs = self.wav.and_then(|wav| wav.duration_secs(sealed.plain_bytes));
+        let mut flags = Vec::new();
+        if let (Some(measured), Some(said)) = (duration_secs, row.duration_secs)
+            && (measured - f64::from(said)).abs() > DURATION_TOLERANCE_SECS
+        {
+            flags.push("duration_differs".to_owned());
+        }
+        if self.wav.is_some_and(|wav| wav.is_cut_short(sealed.plain_bytes)) {
+            flags.push("shorter_than_its_header".to_owned());
+        }
+        if row.encryption.is_some() {
+            flags.push("twilio_encrypted".to_owned());
+        }
+        StoredMedia {
+            bytes: sealed.plain_bytes,
+            sha256: sealed.plain_sha256.clone(),
+            sealed_bytes: sealed.sealed_bytes,
+            channels: self.wav.and_then(|wav| u8::try_from(wav.channels).ok()),
+            duration_secs,
+            flags,
+        }
     }
 
     fn counted<S>(self, media: S, promised_bytes: Option<u64>) -> BoxStream<'static, std::io::Result<Bytes>>

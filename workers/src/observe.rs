@@ -36,7 +36,7 @@ pub(crate) fn report(stage: Stage, handled: &Handled, settlement: &Settlement) {
     let outcome = match (handled, settlement) {
         (Ok(_), _) => "done",
         (_, Settlement::DeadLetter { .. }) => "dead_letter",
-        (Err(Fault::NotYet { .. } | Fault::HandedBack), _) => "not_yet",
+        (Err(Fault::Busy | Fault::NotYet { .. } | Fault::HandedBack), _) => "not_yet",
         (Err(Fault::Throttled { .. }), _) => "throttled",
         (Err(Fault::Unauthorized(_)), _) => "unauthorized",
         (Err(_), _) => "retry",
@@ -44,10 +44,15 @@ pub(crate) fn report(stage: Stage, handled: &Handled, settlement: &Settlement) {
     metrics::counter!("callvault_jobs_total", "stage" => stage.as_str(), "outcome" => outcome).increment(1);
     match handled {
         Ok(what) => tracing::info!(outcome, what, "job"),
-        Err(Fault::NotYet { why, .. }) => tracing::debug!(outcome, why, "job"),
+        Err(fault @ (Fault::Busy | Fault::NotYet { .. })) => tracing::debug!(outcome, why = %fault, "job"),
         Err(fault) if matches!(settlement, Settlement::DeadLetter { .. }) => {
             tracing::error!(outcome, why = %fault, "job");
         }
         Err(fault) => tracing::warn!(outcome, why = %fault, "job"),
     }
+}
+
+/// The same of work that outlasted its delivery: nothing is settled by it any more.
+pub(crate) fn report_undelivered(stage: Stage, handled: &Handled) {
+    report(stage, handled, &Settlement::Ack);
 }

@@ -15,6 +15,9 @@ const ATTEMPTS_AT_LEAST: u32 = 10;
 const ATTEMPTS_AT_MOST: u32 = 250;
 /// Tries for media that is not what it should be: over an hour and a half, which outlasts a proxy that serves pages.
 const SUSPECT_ATTEMPTS: u32 = 18;
+/// Another worker may be at a recording for hours; one that died holds it for the length of a lease.
+const BUSY_PAUSE: Duration = Duration::from_secs(3);
+const BUSY_PAUSE_MOST: Duration = Duration::from_secs(60);
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_MOST: Duration = Duration::from_secs(600);
 const THROTTLED_PAUSE: Duration = Duration::from_secs(5);
@@ -29,6 +32,7 @@ pub(crate) fn settlement(handled: &Handled, attempt: u32, age: Duration) -> Sett
     let later = |delay: Duration, charge: bool| Settlement::RetryAfter { delay: jittered(delay), charge };
     let dead = |reason: String| Settlement::DeadLetter { reason };
     match fault {
+        Fault::Busy => later(growing(age, BUSY_PAUSE, BUSY_PAUSE_MOST), false),
         Fault::NotYet { after, .. } => later(*after, false),
         Fault::HandedBack => Settlement::RetryAfter { delay: Duration::ZERO, charge: false },
         Fault::Throttled { after: Some(after), .. } => later(*after, false),
@@ -118,6 +122,7 @@ mod tests {
             Fault::NotYet { after, why: String::new() },
             Fault::Throttled { after: Some(after), why: String::new() },
             Fault::Unauthorized(String::new()),
+            Fault::Busy,
         ];
         for fault in faults {
             let (delay, charge) = retry(settlement(&Err(fault), 249, PATIENCE * 9));

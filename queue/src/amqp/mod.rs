@@ -37,8 +37,6 @@ use topology::Topology;
 use trouble::{Trouble, within};
 use url::Address;
 
-/// Below the 30 minutes after which RabbitMQ closes a channel over an unacked message (its `consumer_timeout`).
-const DELIVERY_MOST: Duration = Duration::from_secs(25 * 60);
 /// Health routes give up on a check after two seconds.
 const CHECK_LIMIT: Duration = Duration::from_millis(900);
 /// For each answer of the broker's to a look around: thousands of dead letters are as many answers.
@@ -180,7 +178,7 @@ impl Queue for Amqp {
     }
 
     fn longest_delivery(&self) -> Option<Duration> {
-        Some(DELIVERY_MOST)
+        Some(self.address.longest_delivery)
     }
 
     /// Else the broker would hand to this process what it has just handed back.

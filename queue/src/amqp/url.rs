@@ -1,8 +1,9 @@
-//! The engine's URL: `amqp[s]://USER:PASSWORD@HOST[:PORT][,HOST[:PORT]…][/VHOST][?prefix=…&cacertfile=…&heartbeat=…]`.
+//! The engine's URL: `amqp[s]://USER:PASSWORD@HOST[:PORT][,HOST[:PORT]…][/VHOST][?prefix=…&cacertfile=…&longest_delivery=…]`.
 //! A host may have a user of its own; one that has none takes the one before it.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
@@ -13,6 +14,8 @@ use crate::error::QueueError;
 const PREFIX: &str = "callvault";
 /// A dead peer is noticed after two of them. RabbitMQ's own guide warns of less than 5.
 const HEARTBEAT_SECS: u16 = 10;
+/// The broker closes the channel of who keeps a message for half an hour (`consumer_timeout`), and looks every minute.
+const LONGEST_DELIVERY: Duration = Duration::from_secs(25 * 60);
 /// lapin keeps two buffers of 32 frames a connection, and no message of ours is longer than a few KiB.
 const FRAME_MAX: u32 = 16 * 1024;
 
@@ -23,6 +26,8 @@ pub(super) struct Address {
     pub(super) hosts: Vec<AMQPUri>,
     /// What our queues' names begin with.
     pub(super) prefix: String,
+    /// How long a delivery may be kept; below the broker's `consumer_timeout`.
+    pub(super) longest_delivery: Duration,
     /// Who signed the broker's certificate, besides those whom the system trusts.
     pub(super) tls: OwnedTLSConfig,
     /// The URL as it may be shown.
@@ -58,6 +63,7 @@ impl Address {
         let address = Address {
             hosts,
             prefix: own.prefix,
+            longest_delivery: own.longest_delivery,
             tls: OwnedTLSConfig { identity: None, cert_chain: own.certificates },
             shown: format!("{scheme}://{}{}", names.join(","), path.map(|path| format!("/{path}")).unwrap_or_default())
                 .into(),
@@ -87,6 +93,7 @@ fn uri(scheme: &str, user: Option<&str>, host: &str, path: Option<&str>, query: 
 /// What stands behind the question mark.
 struct Parameters {
     prefix: String,
+    longest_delivery: Duration,
     certificates: Option<String>,
     /// Those that are lapin's.
     others: String,
@@ -94,10 +101,16 @@ struct Parameters {
 
 impl Parameters {
     fn parse(query: &str) -> Result<Parameters, QueueError> {
-        let mut parameters = Parameters { prefix: PREFIX.to_owned(), certificates: None, others: String::new() };
+        let mut parameters = Parameters {
+            prefix: PREFIX.to_owned(),
+            longest_delivery: LONGEST_DELIVERY,
+            certificates: None,
+            others: String::new(),
+        };
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
                 "prefix" => parameters.prefix = prefix(&value)?,
+                "longest_delivery" => parameters.longest_delivery = longest_delivery(&value)?,
                 "cacertfile" => {
                     let read = std::fs::read_to_string(value.as_ref());
                     let read = read.map_err(|error| wrong(&format!("cacertfile {value}: {error}")));
@@ -120,6 +133,12 @@ fn prefix(value: &str) -> Result<String, QueueError> {
         return Ok(value.to_owned());
     }
     Err(wrong("prefix takes up to 100 letters, digits, dots, hyphens and underscores, and not `amq.` first"))
+}
+
+fn longest_delivery(value: &str) -> Result<Duration, QueueError> {
+    let secs = value.parse().ok().filter(|secs| (1..=43_200).contains(secs));
+    secs.map(Duration::from_secs)
+        .ok_or_else(|| wrong("longest_delivery takes a whole number of seconds from 1 to 43200"))
 }
 
 fn wrong(what: &str) -> QueueError {
@@ -192,6 +211,8 @@ mod tests {
             ("amqp://h?perfix=x", "`perfix`"),
             ("amqp://h?prefix=amq.x", "prefix"),
             ("amqp://h?prefix=", "prefix"),
+            ("amqp://h?longest_delivery=0", "longest_delivery"),
+            ("amqp://h?longest_delivery=25m", "longest_delivery"),
             ("amqp://one,,two", "HOST"),
             ("amqps://h?cacertfile=/nowhere.pem", "/nowhere.pem"),
         ] {
