@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use aws_lc_rs::digest;
 use chrono::{TimeDelta, Utc};
 use simulator::{CallPlan, CallbackPlan, MediaPlan};
+use vault::contract::s3_server::{ACCESS_KEY, SECRET_KEY, WITHOUT};
 
 use crate::bucket::Bucket;
 use crate::fleet::{Fleet, until};
+use crate::whole::assert_opens;
 
 const CALLS: usize = 12;
 
@@ -31,16 +32,6 @@ async fn fleet(bucket: &Bucket) -> Fleet {
     fleet
 }
 
-fn set(fleet: &mut Fleet, name: &'static str, value: &str) {
-    fleet.settings.retain(|(set, _)| *set != name);
-    fleet.settings.push((name, value.to_owned()));
-}
-
-fn sha256(bytes: &[u8]) -> Option<String> {
-    let hash = digest::digest(&digest::SHA256, bytes);
-    Some(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn recordings_live_in_a_bucket_and_leave_no_version_behind() {
     let bucket = Bucket::fresh().await;
@@ -60,7 +51,7 @@ async fn recordings_live_in_a_bucket_and_leave_no_version_behind() {
     let mut expected = BTreeSet::new();
     for truth in fleet.twilio.recordings() {
         let sid = truth.recording_sid.as_str();
-        assert_eq!(sha256(&fleet.run(&["recordings", "audio", sid]).stdout), truth.sha256, "{sid}");
+        assert_opens(&fleet, sid);
         let shown = fleet.show(sid);
         for object in [&shown["media"]["object"], &shown["transcript"]["object"]] {
             let key = format!("vault/{}", object.as_str().unwrap());
@@ -92,7 +83,7 @@ async fn long_recording_goes_through_a_server_that_takes_no_checksums() {
     for (calculation, has_checksum) in [("when_supported", true), ("when_required", false)] {
         let bucket = Bucket::fresh().await;
         let mut fleet = fleet(&bucket).await;
-        set(&mut fleet, "AWS_REQUEST_CHECKSUM_CALCULATION", calculation);
+        fleet.set("AWS_REQUEST_CHECKSUM_CALCULATION", calculation);
         let _serving = fleet.serve(true).await;
         #[expect(clippy::disallowed_methods, reason = "a recent call, as seen by processes with the system's clock")]
         let started = Utc::now() - TimeDelta::hours(1);
@@ -101,7 +92,7 @@ async fn long_recording_goes_through_a_server_that_takes_no_checksums() {
         let sid = placed.recording_sid.as_str();
         until("it is heard of", async || fleet.json(&["recordings", "list"]).len() == 1).await;
         until("it is archived", async || !fleet.show(sid)["media"].is_null()).await;
-        assert_eq!(sha256(&fleet.run(&["recordings", "audio", sid]).stdout), fleet.twilio.recordings()[0].sha256);
+        assert_opens(&fleet, sid);
         let object = format!("{}/vault/{}", bucket.url, fleet.show(sid)["media"]["object"].as_str().unwrap());
         let head = reqwest::Client::new().head(object).header("x-amz-checksum-mode", "ENABLED").send().await.unwrap();
         assert!(head.headers()["etag"].to_str().unwrap().ends_with("-3\""), "{:?}", head.headers()["etag"]);
@@ -116,15 +107,35 @@ async fn check_tells_what_is_wrong_with_the_bucket() {
     let (is_ok, detail) = checked(&fleet);
     assert!(is_ok, "{detail}");
     assert_eq!(bucket.keys().await, [""; 0], "the check leaves nothing");
-    set(&mut fleet, "RECORDINGS_BUCKET", "s3://nobodys-bucket");
+    fleet.set("RECORDINGS_BUCKET", "s3://nobodys-bucket");
     let (is_ok, detail) = checked(&fleet);
     assert!(!is_ok && detail.contains("there is no bucket nobodys-bucket"), "{detail}");
-    set(&mut fleet, "AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    fleet.set("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     let (is_ok, detail) = checked(&fleet);
     assert!(!is_ok && detail.contains("http://127.0.0.1:9 cannot be reached"), "{detail}");
-    set(&mut fleet, "AWS_ACCESS_KEY_ID", "");
+    fleet.set("AWS_ACCESS_KEY_ID", "");
     let (is_ok, detail) = checked(&fleet);
     assert!(!is_ok && detail.contains("no AWS credentials"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tells_wrong_credentials_from_each_missing_right() {
+    let mut fleet = Fleet::on_rabbitmq().await;
+    let (is_ok, detail) = checked(&fleet);
+    assert!(is_ok, "{detail}");
+    for right in ["PutObject", "GetObject", "DeleteObject", "ListObjectsV2"] {
+        fleet.set("AWS_ACCESS_KEY_ID", format!("{WITHOUT}{right}"));
+        let (is_ok, detail) = checked(&fleet);
+        let named = format!("lack the right s3:{}", if right == "ListObjectsV2" { "ListBucket" } else { right });
+        assert!(!is_ok && detail.contains(&named), "{right}: {detail}");
+    }
+    for (key, secret) in [(ACCESS_KEY, "not-the-secret"), ("AKNOBODY", SECRET_KEY)] {
+        fleet.set("AWS_ACCESS_KEY_ID", key);
+        fleet.set("AWS_SECRET_ACCESS_KEY", secret);
+        let (is_ok, detail) = checked(&fleet);
+        assert!(!is_ok && detail.contains("does not accept the AWS credentials"), "{key}: {detail}");
+        assert!(!detail.contains(secret), "{detail}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +143,7 @@ async fn archive_waits_for_a_bucket_that_is_missing_and_goes_on_once_it_is_there
     let bucket = Bucket::fresh().await;
     let mut fleet = fleet(&bucket).await;
     let late = format!("{}-late", bucket.name());
-    set(&mut fleet, "RECORDINGS_BUCKET", &format!("s3://{late}"));
+    fleet.set("RECORDINGS_BUCKET", format!("s3://{late}"));
     let _serving = fleet.serve(true).await;
     #[expect(clippy::disallowed_methods, reason = "a recent call")]
     let placed = fleet.twilio.place_call(CallPlan::nth(0, Utc::now() - TimeDelta::hours(1))).await;
@@ -150,8 +161,8 @@ async fn wrong_encryption_is_a_wrong_setting() {
         ("AES256", "alias/recordings", "S3_SSE_KMS_KEY_ID:"),
         ("none", "x", "S3_SSE_KMS_KEY_ID:"),
     ] {
-        set(&mut fleet, "S3_SSE", sse);
-        set(&mut fleet, "S3_SSE_KMS_KEY_ID", key_id);
+        fleet.set("S3_SSE", sse);
+        fleet.set("S3_SSE_KMS_KEY_ID", key_id);
         let output = fleet.run(&["settings"]);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), stderr.contains(named)), (Some(2), true), "{stderr}");
@@ -162,7 +173,7 @@ async fn wrong_encryption_is_a_wrong_setting() {
 async fn url_that_names_no_bucket_is_a_wrong_setting_and_is_not_repeated() {
     let mut fleet = Fleet::new().await;
     for url in ["s3://", "s3://AKTEST:speak-friend@calls"] {
-        set(&mut fleet, "RECORDINGS_BUCKET", url);
+        fleet.set("RECORDINGS_BUCKET", url);
         let output = fleet.run(&["worker"]);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), stderr.contains("RECORDINGS_BUCKET:")), (Some(2), true), "{stderr}");

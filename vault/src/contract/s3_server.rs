@@ -10,17 +10,20 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use s3s::auth::SimpleAuth;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::*;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result};
 use s3s_fs::FileSystem;
 use tokio::net::TcpListener;
 
-/// The only user's.
+/// Of the user who may do anything.
 pub const ACCESS_KEY: &str = "AKTEST";
-/// The only user's.
+/// Of every user.
 pub const SECRET_KEY: &str = "a secret of the tests";
+/// Of users who lack the right to one operation each: `AKTEST-WITHOUT-PutObject`.
+pub const WITHOUT: &str = "AKTEST-WITHOUT-";
 
 /// The server's URL; it ends with the runtime. A folder in `folder` is a bucket, a file in that an object; files of the
 /// server's own begin with a dot.
@@ -37,7 +40,8 @@ pub async fn serve(folder: &Path) -> String {
 pub fn service(folder: &Path) -> S3Service {
     let files = FileSystem::new(folder).unwrap();
     let mut service = S3ServiceBuilder::new(WithUploads { files, uploads: Mutex::default() });
-    service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+    service.set_auth(Users);
+    service.set_access(Users);
     service.build()
 }
 
@@ -46,6 +50,30 @@ pub async fn answer(service: S3Service, request: Request) -> Response {
     match service.call(request.map(s3s::Body::http_body_unsync)).await {
         Ok(response) => response.map(Body::new),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:?}")).into_response(),
+    }
+}
+
+/// [`ACCESS_KEY`], and one [`WITHOUT`] each operation.
+struct Users;
+
+#[async_trait]
+impl S3Auth for Users {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        if access_key == ACCESS_KEY || access_key.starts_with(WITHOUT) {
+            return Ok(SECRET_KEY.into());
+        }
+        Err(s3s::s3_error!(InvalidAccessKeyId))
+    }
+}
+
+#[async_trait]
+impl S3Access for Users {
+    async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let Some(user) = cx.credentials() else { return Err(s3s::s3_error!(AccessDenied)) };
+        if user.access_key.strip_prefix(WITHOUT) == Some(cx.s3_op().name()) {
+            return Err(s3s::s3_error!(AccessDenied));
+        }
+        Ok(())
     }
 }
 
