@@ -16,7 +16,8 @@ use transcriber::{
 use twilio::AccountSid;
 use vault::{Identities, KeyError, ObjectStore, Recipients, S3Options, StoreErrorKind, Vault};
 use workers::{
-    Archive, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, SweepMode, Transcribe, WebhookSecret,
+    Archive, Breaker, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, SweepMode, Transcribe,
+    WebhookSecret,
 };
 
 use crate::config::{Config, Provider, Twilio};
@@ -277,6 +278,7 @@ pub(crate) async fn stages(
             clock,
             budget,
             delivers: config.delivery.is_some(),
+            breaker: Breaker::default(),
         }),
     })
 }

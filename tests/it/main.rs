@@ -33,6 +33,7 @@ mod settings;
 mod sqs;
 mod strays;
 mod traces;
+mod transcriber_down;
 mod vault_away;
 mod whole;
 mod worker;

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::breaker::Allowance;
 use crate::fault::{Fault, Handled, chain};
 use crate::{Archive, Deliver, Purge, Transcribe};
 
@@ -36,6 +37,13 @@ impl Stages {
             Stage::Transcribe => self.transcribe.is_some(),
             Stage::Deliver => self.deliver.is_some(),
             Stage::Archive | Stage::Purge => true,
+        }
+    }
+
+    fn allowance(&self, stage: Stage) -> Allowance {
+        match (stage, &self.transcribe) {
+            (Stage::Transcribe, Some(transcribe)) => transcribe.allowance(),
+            _ => Allowance::All,
         }
     }
 
@@ -106,8 +114,17 @@ impl Dispatcher {
         let permits = Arc::new(Semaphore::new(self.concurrency));
         let mut error_pause = ERROR_PAUSE_FIRST;
         while let Some(mut free) = some_permits(&permits, &shutdown).await {
+            let most = match self.stages.allowance(stage) {
+                Allowance::All => free.num_permits(),
+                Allowance::Trial => 1,
+                Allowance::Rest(rest) => {
+                    // Looked at again and again: a trial under way may end it.
+                    let _ = tokio::time::timeout(rest.min(RECEIVE_WAIT), shutdown.cancelled()).await;
+                    continue;
+                }
+            };
             let received = tokio::select! {
-                received = self.queue.receive(Lane::live(stage), free.num_permits(), RECEIVE_WAIT) => received,
+                received = self.queue.receive(Lane::live(stage), most, RECEIVE_WAIT) => received,
                 // A queue that is away must not hold up the end.
                 () = after(&shutdown, RECEIVE_WAIT * 2) => return,
             };

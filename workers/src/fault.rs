@@ -40,6 +40,9 @@ pub enum Fault {
     /// alike, so it waits and costs no attempt.
     #[error("{0}")]
     Unauthorized(String),
+    /// The peer is down, for all that is known, and not just for this recording: it waits and costs no attempt.
+    #[error("{0}")]
+    Away(String),
     /// Time-outs, resets, 5xx, a full disk: tried again for a day, with growing pauses.
     #[error("{0}")]
     Transient(String),

@@ -12,6 +12,7 @@
 mod again;
 mod archive;
 mod attend;
+mod breaker;
 mod budget;
 mod claimed;
 mod deliver;
@@ -32,6 +33,7 @@ mod webhook;
 
 pub use again::SweepMode;
 pub use archive::Archive;
+pub use breaker::Breaker;
 pub use budget::MemoryBudget;
 pub use deliver::{Deliver, DeliveryTarget, DeliveryTargetError};
 pub use dispatcher::{Dispatcher, Stages};

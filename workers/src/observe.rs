@@ -38,6 +38,7 @@ pub(crate) fn report(stage: Stage, handled: &Handled, settlement: &Settlement) {
         (_, Settlement::DeadLetter { .. }) => "dead_letter",
         (Err(Fault::Busy | Fault::NotYet { .. } | Fault::HandedBack), _) => "not_yet",
         (Err(Fault::Throttled { .. }), _) => "throttled",
+        (Err(Fault::Away(_)), _) => "away",
         (Err(Fault::Unauthorized(_)), _) => "unauthorized",
         (Err(_), _) => "retry",
     };

@@ -18,6 +18,8 @@ const SUSPECT_ATTEMPTS: u32 = 18;
 /// Another worker may be at a recording for hours; one that died holds it for the length of a lease.
 const BUSY_PAUSE: Duration = Duration::from_secs(3);
 const BUSY_PAUSE_MOST: Duration = Duration::from_secs(60);
+const AWAY_PAUSE: Duration = Duration::from_secs(2);
+const AWAY_PAUSE_MOST: Duration = Duration::from_secs(120);
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_MOST: Duration = Duration::from_secs(600);
 const THROTTLED_PAUSE: Duration = Duration::from_secs(5);
@@ -37,6 +39,7 @@ pub(crate) fn settlement(handled: &Handled, attempt: u32, age: Duration) -> Sett
         Fault::HandedBack => Settlement::RetryAfter { delay: Duration::ZERO, charge: false },
         Fault::Throttled { after: Some(after), .. } => later(*after, false),
         Fault::Throttled { after: None, .. } => later(growing(age, THROTTLED_PAUSE, THROTTLED_PAUSE_MOST), false),
+        Fault::Away(_) => later(growing(age, AWAY_PAUSE, AWAY_PAUSE_MOST), false),
         Fault::Unauthorized(_) => later(growing(age, UNAUTHORIZED_PAUSE, UNAUTHORIZED_PAUSE_MOST), false),
         Fault::Transient(why) if is_out_of_patience(attempt, age) => {
             dead(format!("given up after {attempt} attempts: {why}"))
@@ -122,6 +125,7 @@ mod tests {
             Fault::NotYet { after, why: String::new() },
             Fault::Throttled { after: Some(after), why: String::new() },
             Fault::Unauthorized(String::new()),
+            Fault::Away(String::new()),
             Fault::Busy,
         ];
         for fault in faults {

@@ -1,19 +1,21 @@
 //! Transcribe: the vault's media through the transcriber, the transcript sealed beside it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use catalog::{Catalog, Claim, RecordingRow, StoredTranscript, TranscriptState, Work};
 use futures::StreamExt;
 use futures::stream;
 use queue::{Clock, Job, Queue};
 use tokio_util::sync::CancellationToken;
-use transcriber::{Media, TranscribeOptions, Transcriber, Transcript};
+use transcriber::{FaultKind, Media, TranscribeOptions, Transcriber, TranscriberError, Transcript, Transcription};
 use twilio::RecordingSid;
 use vault::{ObjectKey, Vault};
 
+use crate::breaker::{Allowance, Breaker, Down};
 use crate::budget::MemoryBudget;
 use crate::claimed::Claims;
-use crate::fault::{Fault, Handled};
+use crate::fault::{Fault, Handled, chain};
 use crate::observe::name_call;
 use crate::stray::remove_stray;
 
@@ -36,6 +38,8 @@ pub struct Transcribe {
     pub budget: MemoryBudget,
     /// Whether finished transcripts are posted somewhere.
     pub delivers: bool,
+    /// Closed while the transcriber works.
+    pub breaker: Breaker,
 }
 
 impl Transcribe {
@@ -47,6 +51,11 @@ impl Transcribe {
         }
         let claims = Claims { catalog: self.catalog.clone(), clock: self.clock.clone(), lease: self.queue.lease() };
         claims.with(sid, Work::Transcribe, stop, |claim| self.transcribe(sid, version, claim)).await
+    }
+
+    /// How many jobs to receive, as far as the transcriber is concerned.
+    pub(crate) fn allowance(&self) -> Allowance {
+        self.breaker.allowance(Instant::now())
     }
 
     async fn settled(&self, sid: &RecordingSid, version: u32) -> Result<Option<&'static str>, Fault> {
@@ -81,11 +90,49 @@ impl Transcribe {
         let provider = self.transcriber.provider();
         self.catalog.stage_transcript(&claim, version, provider, key.as_str(), self.clock.now()).await?;
         let (media, _memory) = self.media(&row).await?;
-        let made = self.transcriber.transcribe(media, &options).await?;
+        let made = self.hear(sid, media, &options).await?;
         let transcript = Transcript::new(row.recording_sid.clone(), row.call_sid.clone(), version, provider, made);
         self.store(&row, &claim, &key, &transcript).await?;
         self.hand_on(&row, version).await?;
         Ok("transcribed")
+    }
+
+    /// Has it transcribed, and learns from that whether the transcriber is up.
+    async fn hear(
+        &self,
+        sid: &RecordingSid,
+        media: Media,
+        options: &TranscribeOptions,
+    ) -> Result<Transcription, Fault> {
+        let made = self.transcriber.transcribe(media, options).await;
+        match &made {
+            Err(error) if error.kind == FaultKind::Transient => return Err(self.why_not(sid, error).await),
+            Err(error) if error.kind != FaultKind::Rejected => {}
+            _ if self.breaker.succeeded() => {
+                tracing::info!(provider = self.transcriber.provider(), "the transcriber is back");
+            }
+            _ => {}
+        }
+        Ok(made?)
+    }
+
+    async fn why_not(&self, sid: &RecordingSid, error: &TranscriberError) -> Fault {
+        let why = chain(error);
+        let probe = self.transcriber.check().await;
+        let is_down = probe.is_err_and(|error| error.kind == FaultKind::Transient);
+        match self.breaker.failed(sid, is_down, Instant::now()) {
+            Down::No => return Fault::Transient(why),
+            Down::Still => {}
+            Down::FromNowOn => {
+                let provider = self.transcriber.provider();
+                tracing::warn!(
+                    provider,
+                    why,
+                    "the transcriber is down: jobs wait in the queue, one is tried now and then"
+                );
+            }
+        }
+        Fault::Away(why)
     }
 
     /// The opened media, and the memory it may hold while it is read.
