@@ -11,7 +11,7 @@ use twilio::{MediaFormat, Recording, RecordingStatus, TwilioError, TwilioErrorKi
 use vault::{ObjectKey, Vault};
 
 use crate::budget::MemoryBudget;
-use crate::claimed::Claims;
+use crate::claimed::{Claims, Held};
 use crate::fault::{Fault, Handled};
 use crate::media_check::MediaCheck;
 use crate::observe::name_call;
@@ -60,7 +60,7 @@ impl Archive {
             return Ok(nothing_to_do);
         }
         let sid = row.recording_sid.clone();
-        self.claims().with(&sid, Work::Archive, stop, |claim| self.archive(row, claim)).await
+        self.claims().with(&sid, Work::Archive, stop, |held| self.archive(row, held)).await
     }
 
     /// What was done before, where nothing remains but to hand on. `None` when there is media to fetch.
@@ -90,7 +90,7 @@ impl Archive {
         })
     }
 
-    async fn archive(&self, row: RecordingRow, claim: Claim) -> Handled {
+    async fn archive(&self, row: RecordingRow, held: Held) -> Handled {
         // Another worker may have finished between the first look and the claim.
         if let Some(fresh) = self.catalog.recording(&row.recording_sid).await?
             && let Some(done) = self.settled(&fresh).await?
@@ -108,12 +108,12 @@ impl Archive {
         };
         let (check, body) = MediaCheck::start(media.body, format, is_encrypted, media.content_length).await?;
         let key = object_key(&row, format);
-        self.catalog.stage_media(&claim, key.as_str(), format, self.clock.now()).await?;
-        let sealed = match self.vault.seal(&key, body).await {
+        self.catalog.stage_media(&held.claim, key.as_str(), format, self.clock.now()).await?;
+        let sealed = match self.vault.seal(&key, held.fenced(body)).await {
             Ok(sealed) => sealed,
-            Err(error) => return Err(check.fault().unwrap_or_else(|| error.into())),
+            Err(error) => return Err(check.fault().or_else(|| held.fault()).unwrap_or_else(|| error.into())),
         };
-        self.commit(&row, &claim, &check.stored(&row, &sealed)).await?;
+        self.commit(&row, &held.claim, &check.stored(&row, &sealed)).await?;
         self.hand_on(&row).await?;
         Ok("archived")
     }

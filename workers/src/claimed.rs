@@ -1,9 +1,17 @@
-//! Work under a claim: one worker at a time for one kind of work on one recording.
+//! Work under a claim: one worker at a time for one kind of work on one recording. What it writes down is fenced by the
+//! catalog; what it puts in the vault is fenced here.
 
 use std::future::Future;
+use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use catalog::{Catalog, CatalogError, Claim, Work};
+use chrono::{DateTime, Utc};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use queue::Clock;
 use tokio_util::sync::CancellationToken;
 use twilio::RecordingSid;
@@ -28,16 +36,18 @@ impl Claims {
         sid: &RecordingSid,
         work: Work,
         stop: &CancellationToken,
-        body: impl FnOnce(Claim) -> F,
+        body: impl FnOnce(Held) -> F,
     ) -> Handled
     where
         F: Future<Output = Handled>,
     {
-        let Some(claim) = self.catalog.claim(sid, work, self.lease, self.clock.now()).await? else {
+        let claimed_at = self.clock.now();
+        let Some(claim) = self.catalog.claim(sid, work, self.lease, claimed_at).await? else {
             return Err(Fault::Busy);
         };
+        let held = Held { claims: self.clone(), claim: claim.clone(), claimed_at, is_lost: Arc::default() };
         let handled = tokio::select! {
-            handled = body(claim.clone()) => handled,
+            handled = body(held) => handled,
             lost = self.keep(&claim) => Err(lost),
             () = stop.cancelled() => Err(Fault::HandedBack),
         };
@@ -60,3 +70,43 @@ impl Claims {
         }
     }
 }
+
+/// A claim that is held, as far as is known. Clones are the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    claims: Claims,
+    pub(crate) claim: Claim,
+    claimed_at: DateTime<Utc>,
+    is_lost: Arc<OnceLock<()>>,
+}
+
+impl Held {
+    /// `body`, which ends only where the claim is still ours, and for most of a lease from then on; with an error otherwise,
+    /// so that a put of it leaves nothing. A worker that was stopped for longer than its lease (a frozen machine, a catalog
+    /// out of reach) can so not write over what another has put there since.
+    pub(crate) fn fenced(&self, body: BoxStream<'static, io::Result<Bytes>>) -> BoxStream<'static, io::Result<Bytes>> {
+        let held = self.clone();
+        let last = stream::once(async move { held.prove().await.map(|()| Bytes::new()) });
+        body.chain(last).boxed()
+    }
+
+    /// Why a put of a fenced body failed, where that was the claim.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.is_lost.get().map(|()| Fault::Busy)
+    }
+
+    async fn prove(&self) -> io::Result<()> {
+        let Claims { catalog, clock, lease } = &self.claims;
+        if (clock.now() - self.claimed_at).to_std().is_ok_and(|held_for| held_for < *lease / 3) {
+            return Ok(());
+        }
+        let extended = catalog.extend_claim(&self.claim, *lease, clock.now()).await;
+        if matches!(extended, Err(CatalogError::ClaimLost)) {
+            let _ = self.is_lost.set(());
+        }
+        extended.map_err(io::Error::other)
+    }
+}
+
+#[cfg(test)]
+mod tests;

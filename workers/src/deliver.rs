@@ -136,7 +136,7 @@ impl Deliver {
     /// commit posts it again under the same `webhook-id`, by which the target knows it.
     pub async fn handle(&self, sid: &RecordingSid, version: u32, stop: &CancellationToken) -> Handled {
         let claims = Claims { catalog: self.catalog.clone(), clock: self.clock.clone(), lease: self.lease };
-        claims.with(sid, Work::Deliver, stop, |claim| self.deliver(sid, version, claim)).await
+        claims.with(sid, Work::Deliver, stop, |held| self.deliver(sid, version, held.claim)).await
     }
 
     async fn deliver(&self, sid: &RecordingSid, version: u32, claim: Claim) -> Handled {

@@ -49,7 +49,7 @@ impl Purge {
     /// fails before it deleted anything takes its mark off again, so that a hold can be placed before the next.
     pub async fn handle(&self, sid: &RecordingSid, stop: &CancellationToken) -> Handled {
         let claims = Claims { catalog: self.catalog.clone(), clock: self.clock.clone(), lease: self.lease };
-        claims.with(sid, Work::Purge, stop, |claim| self.purge(claim)).await
+        claims.with(sid, Work::Purge, stop, |held| self.purge(held.claim)).await
     }
 
     async fn purge(&self, claim: Claim) -> Handled {

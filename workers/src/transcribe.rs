@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use catalog::{Catalog, Claim, RecordingRow, StoredTranscript, TranscriptState, Work};
+use catalog::{Catalog, RecordingRow, StoredTranscript, TranscriptState, Work};
 use futures::StreamExt;
 use futures::stream;
 use queue::{Clock, Job, Queue};
@@ -14,7 +14,7 @@ use vault::{ObjectKey, Vault};
 
 use crate::breaker::{Allowance, Breaker, Down};
 use crate::budget::MemoryBudget;
-use crate::claimed::Claims;
+use crate::claimed::{Claims, Held};
 use crate::fault::{Fault, Handled, chain};
 use crate::observe::name_call;
 use crate::stray::remove_stray;
@@ -50,7 +50,7 @@ impl Transcribe {
             return Ok(nothing_to_do);
         }
         let claims = Claims { catalog: self.catalog.clone(), clock: self.clock.clone(), lease: self.queue.lease() };
-        claims.with(sid, Work::Transcribe, stop, |claim| self.transcribe(sid, version, claim)).await
+        claims.with(sid, Work::Transcribe, stop, |held| self.transcribe(sid, version, held)).await
     }
 
     /// How many jobs to receive, as far as the transcriber is concerned.
@@ -76,7 +76,7 @@ impl Transcribe {
         Ok(None)
     }
 
-    async fn transcribe(&self, sid: &RecordingSid, version: u32, claim: Claim) -> Handled {
+    async fn transcribe(&self, sid: &RecordingSid, version: u32, held: Held) -> Handled {
         if let Some(done) = self.settled(sid, version).await? {
             return Ok(done);
         }
@@ -88,11 +88,11 @@ impl Transcribe {
         };
         let key = transcript_key(&row, version);
         let provider = self.transcriber.provider();
-        self.catalog.stage_transcript(&claim, version, provider, key.as_str(), self.clock.now()).await?;
+        self.catalog.stage_transcript(&held.claim, version, provider, key.as_str(), self.clock.now()).await?;
         let (media, _memory) = self.media(&row).await?;
         let made = self.hear(sid, media, &options).await?;
         let transcript = Transcript::new(row.recording_sid.clone(), row.call_sid.clone(), version, provider, made);
-        self.store(&row, &claim, &key, &transcript).await?;
+        self.store(&row, &held, &key, &transcript).await?;
         self.hand_on(&row, version).await?;
         Ok("transcribed")
     }
@@ -160,12 +160,13 @@ impl Transcribe {
     async fn store(
         &self,
         row: &RecordingRow,
-        claim: &Claim,
+        held: &Held,
         key: &ObjectKey,
         transcript: &Transcript,
     ) -> Result<(), Fault> {
         let json = serde_json::to_vec(transcript).map_err(|error| Fault::Rejected(error.to_string()))?;
-        let sealed = self.vault.seal(key, stream::iter([Ok(json.into())]).boxed()).await?;
+        let body = held.fenced(stream::iter([Ok(json.into())]).boxed());
+        let sealed = self.vault.seal(key, body).await.map_err(|error| held.fault().unwrap_or_else(|| error.into()))?;
         let stored = StoredTranscript {
             version: transcript.version,
             provider: transcript.provider.clone(),
@@ -175,7 +176,7 @@ impl Transcribe {
             sealed_bytes: sealed.sealed_bytes,
         };
         let now = self.clock.now();
-        if let Err(error) = self.catalog.store_transcript(claim, &stored, now).await {
+        if let Err(error) = self.catalog.store_transcript(&held.claim, &stored, now).await {
             self.remove_stray(row, transcript.version).await?;
             return Err(error.into());
         }
