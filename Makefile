@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench tools licences
+.PHONY: help demo test lint bench fuzz tools licences
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,16 @@ lint: tools ## Check formatting, lints, documentation and shell scripts
 
 bench: ## Measure how fast and how big it is (about 4 minutes, 15 GB of free disk)
 	cargo bench --bench '*'
+
+FUZZ_TARGETS := callback_form signature_header media_head settings_file queue_message
+FUZZ_SECS := 600
+
+fuzz: ## Fuzz what strangers may send, ten minutes each (needs a nightly compiler and cargo-fuzz; FUZZ_SECS=60)
+	@for target in $(FUZZ_TARGETS); do \
+	  mkdir -p fuzz/target/corpus/$$target; \
+	  cargo +nightly fuzz run $$target fuzz/target/corpus/$$target fuzz/corpus/$$target -- \
+	    -max_total_time=$(FUZZ_SECS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
+	done
 
 licences: ## Check the dependencies' licences and sources (needs cargo-deny)
 	cargo deny check bans licenses sources

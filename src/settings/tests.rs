@@ -225,6 +225,13 @@ fn url_that_may_hold_a_password_can_be_read_from_a_file() {
 }
 
 #[test]
+fn file_without_an_end_is_refused() {
+    let zeroes = Path::new("/dev/zero");
+    assert!(error(Some(zeroes), &[]).contains("longer than 1024 KiB"));
+    assert!(error(None, &[("TWILIO_AUTH_TOKEN_FILE", "/dev/zero")]).contains("longer than 1024 KiB"));
+}
+
+#[test]
 fn unreadable_or_empty_secret_file_is_an_error_of_its_variable() {
     let fixture = Fixture::new();
     let (empty, folder) = (fixture.file("empty", "\n"), fixture.folder.path().to_owned());

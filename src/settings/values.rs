@@ -1,12 +1,15 @@
 //! The layers, put over one another.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use secrecy::SecretString;
 
 use super::{Documented, Environment, SettingsError, documented, find, masked, nearest};
+
+const FILE_BYTES_MOST: u64 = 1 << 20;
 
 /// Where a value in force was set; a later one wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,7 +140,7 @@ impl Values {
 /// The user's file as keys and texts.
 fn read_file(named_by: &str, path: &Path, known: &[Documented]) -> Result<BTreeMap<String, String>, SettingsError> {
     let wrong = |problem: String| SettingsError::of_file(named_by, path, problem);
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = read_bounded(path).map_err(|error| wrong(error.to_string()))?;
     // A parse error quotes the line it is about, which may hold a secret: only its message is shown.
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
     let mut layer = BTreeMap::new();
@@ -156,10 +159,20 @@ fn read_file(named_by: &str, path: &Path, known: &[Documented]) -> Result<BTreeM
     Ok(layer)
 }
 
+/// A file's text. Nothing that is meant is longer, and a device would have no end.
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(FILE_BYTES_MOST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_BYTES_MOST {
+        return Err(std::io::Error::other(format!("it is longer than {} KiB", FILE_BYTES_MOST >> 10)));
+    }
+    Ok(text)
+}
+
 /// The secret in the file at `path`. The path is not shown: it may be the secret itself, put into the wrong variable.
 fn read_secret(key: &str, path: &str) -> Result<String, SettingsError> {
     let wrong = |problem: String| SettingsError::new(&format!("{key}_file"), problem);
-    let text = std::fs::read_to_string(path.trim());
+    let text = read_bounded(Path::new(path.trim()));
     let text = text.map_err(|error| wrong(format!("the file it names cannot be read: {error}")))?;
     if text.trim().is_empty() {
         return Err(wrong("the file it names is empty".to_owned()));
