@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use twilio::{AccountSid, CallSid, Params, RecordingSid};
+use twilio::{AccountSid, CallSid, Params, RecordingSid, mask_phone_number};
 
 /// What became of a callback; rides on the response to [`observe`]. A response without one answered no callback.
 #[derive(Clone)]
@@ -26,12 +26,14 @@ impl Outcome {
 }
 
 /// Whom a callback is about: all of its parameters that may be logged. Of a refused callback it is merely what was
-/// claimed, but always a well-formed SID.
+/// claimed, but always a well-formed SID, and numbers are masked.
 #[derive(Clone, Default)]
 pub(crate) struct Subject {
     account: Option<AccountSid>,
     call: Option<CallSid>,
     recording: Option<RecordingSid>,
+    from: Option<String>,
+    to: Option<String>,
 }
 
 impl Subject {
@@ -40,6 +42,8 @@ impl Subject {
             account: params.get("AccountSid").and_then(|sid| sid.parse().ok()),
             call: params.get("CallSid").and_then(|sid| sid.parse().ok()),
             recording: params.get("RecordingSid").and_then(|sid| sid.parse().ok()),
+            from: params.get("From").map(mask_phone_number),
+            to: params.get("To").map(mask_phone_number),
         }
     }
 
@@ -92,12 +96,15 @@ fn log(outcome: &Outcome, subject: &Subject) {
     let account = subject.account.as_ref().map(AccountSid::as_str);
     let call = subject.call.as_ref().map(CallSid::as_str);
     let recording = subject.recording.as_ref().map(RecordingSid::as_str);
+    let (from, to) = (subject.from.as_deref(), subject.to.as_deref());
     match &outcome.refusal {
         None => tracing::info!(
             outcome = outcome.label,
             account.sid = account,
             call.sid = call,
             recording.sid = recording,
+            from,
+            to,
             "callback accepted"
         ),
         Some(why) => tracing::warn!(
@@ -105,6 +112,8 @@ fn log(outcome: &Outcome, subject: &Subject) {
             account.sid = account,
             call.sid = call,
             recording.sid = recording,
+            from,
+            to,
             why,
             "callback refused"
         ),

@@ -77,6 +77,7 @@ async fn log_of_everything(settings: &[(&'static str, &str)]) -> String {
 }
 
 fn assert_keeps_secrets(log: &str) {
+    assert!(log.contains("+1415****234") && log.contains("+4420****123"), "numbers are shown masked");
     let basic = STANDARD.encode(format!("{API_KEY}:{API_SECRET}"));
     let key = SECRET.trim_start_matches("whsec_");
     let secrets = [TOKEN, API_SECRET, DEEPGRAM_KEY, URL_TOKEN, FROM, TO, key, &basic, "AGE-SECRET-KEY"];
