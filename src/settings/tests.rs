@@ -43,7 +43,7 @@ const CONTRACT: [&str; 35] = [
     "LOG_LEVEL",
 ];
 /// Those whose value nobody may see.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 10] = [
     "TWILIO_AUTH_TOKEN",
     "TWILIO_AUTH_TOKEN_SECONDARY",
     "TWILIO_API_KEY_SECRET",
@@ -52,6 +52,7 @@ const SECRETS: [&str; 9] = [
     "DEEPGRAM_API_KEY",
     "OPENAI_API_KEY",
     "TRANSCRIPTION_WEBHOOK_SECRET",
+    "DELIVERY_WEBHOOK_URL",
     "DELIVERY_WEBHOOK_SECRET",
 ];
 
