@@ -17,7 +17,8 @@ use crate::engines::Servers;
 
 pub(crate) const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub(crate) const TOKEN: &str = "e2e-token";
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Many times what anything takes on a machine with nothing else to do.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A folder of data, a simulator, and the settings that join them.
 pub(crate) struct Fleet {

@@ -13,12 +13,12 @@ use simulator::{CallPlan, CallbackPlan};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::engines::on_each_engine;
-use crate::fleet::{Fleet, ago, free_port, until, until_within};
+use crate::fleet::{Fleet, ago, free_port, until, until_within, variable};
 use crate::whole::sha256;
 
 const CALLS: u64 = 500;
 const AT_ONCE: usize = 16;
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Each tenth call is told of twice, and each tenth is past its date.
 fn plan(index: u64) -> CallPlan {
@@ -75,7 +75,11 @@ async fn ended(fleet: &Fleet) -> Vec<Value> {
     rows().await
 }
 
-async fn five_hundred_calls_are_shared_by_two_ingests_and_two_workers(fleet: Fleet) {
+async fn five_hundred_calls_are_shared_by_two_ingests_and_two_workers(mut fleet: Fleet) {
+    if fleet.settings.iter().any(|(name, _)| *name == "AWS_ENDPOINT_URL_SQS") {
+        fleet.set("AWS_ENDPOINT_URL_SQS", variable("TEST_AWS_BUSY_URL"));
+        fleet.json(&["migrate", "--queues"]);
+    }
     let (one, other) = (fleet.port, free_port());
     let second = ("LISTEN_ADDR", format!("127.0.0.1:{other}"));
     let _ingests = [fleet.start(&["ingest"]), fleet.start_with(&["ingest"], &[second])];
@@ -87,8 +91,8 @@ async fn five_hundred_calls_are_shared_by_two_ingests_and_two_workers(fleet: Fle
     let callback_url = "https://voice.example.com/webhooks/recording#rc=5&rp=5xx,ct,rt";
     fleet.twilio.set_callback(callback_url.parse().unwrap(), Some(balancer));
     let placed = futures::stream::iter((0..CALLS).map(|index| fleet.twilio.place_call(plan(index))));
-    let placed: Vec<_> = placed.buffer_unordered(AT_ONCE).collect().await;
-    assert!(placed.iter().flat_map(|call| &call.callbacks).all(|callback| callback.status == 200));
+    // A callback that is given up is no failure either: reconcile finds its recording.
+    placed.buffer_unordered(AT_ONCE).for_each(async |_| ()).await;
     assert!(given.iter().all(|given| given.load(Ordering::Relaxed) > 0), "both ingests were called");
 
     let rows = ended(&fleet).await;
