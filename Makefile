@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz tools licences
+.PHONY: help demo test lint bench fuzz mutations tools licences
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ fuzz: ## Fuzz what strangers may send, ten minutes each (needs a nightly compile
 	  cargo +nightly fuzz run $$target fuzz/target/corpus/$$target fuzz/corpus/$$target -- \
 	    -max_total_time=$(FUZZ_SECS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
 	done
+
+mutations: tools ## Break the code on purpose, one promise after the other, and see its test fail (about 15 minutes)
+	scripts/check-mutations
 
 licences: ## Check the dependencies' licences and sources (needs cargo-deny)
 	cargo deny check bans licenses sources
