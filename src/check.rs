@@ -1,5 +1,7 @@
 //! `callvault check`: tries every configured thing and says what is wrong and how to mend it.
 
+mod spool;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +35,7 @@ struct Finding {
 
 pub(crate) async fn run(config: &Config, output: Output) -> anyhow::Result<ExitCode> {
     let config = Arc::new(config.clone());
-    let findings = join_all([
+    let mut findings = vec![
         find("twilio", &config, twilio),
         find("queue", &config, queue),
         find("catalog", &config, catalog),
@@ -42,8 +44,11 @@ pub(crate) async fn run(config: &Config, output: Output) -> anyhow::Result<ExitC
         find("transcriber", &config, transcriber),
         find("clock", &config, clock),
         find("public_url", &config, public_url),
-    ])
-    .await;
+    ];
+    if let Some(spool) = config.spool.clone() {
+        findings.push(find("spool", &config, move |_| spool::check(spool)));
+    }
+    let findings = join_all(findings).await;
     output.list(&findings, &["", "what", "finding"], |finding| {
         let mark = if finding.ok { "ok" } else { "WRONG" };
         vec![mark.to_owned(), finding.what.to_owned(), finding.detail.clone()]
@@ -53,7 +58,11 @@ pub(crate) async fn run(config: &Config, output: Output) -> anyhow::Result<ExitC
 }
 
 /// Begins to try one thing, on a thread of its own: whatever it hangs on, a file system even, holds up no other.
-fn find<F>(what: &'static str, config: &Arc<Config>, try_it: fn(Arc<Config>) -> F) -> BoxFuture<'static, Finding>
+fn find<F>(
+    what: &'static str,
+    config: &Arc<Config>,
+    try_it: impl FnOnce(Arc<Config>) -> F + Send + 'static,
+) -> BoxFuture<'static, Finding>
 where
     F: Future<Output = anyhow::Result<String>> + 'static,
 {

@@ -6,6 +6,7 @@
 mod account;
 mod addresses;
 mod delivery;
+mod spool;
 mod transcription;
 mod warnings;
 
@@ -22,6 +23,7 @@ use crate::settings::{Environment, SettingsError, Values};
 
 pub(crate) use account::Twilio;
 pub(crate) use delivery::Delivery;
+pub(crate) use spool::SpoolConfig;
 pub(crate) use transcription::{Provider, Transcription};
 
 /// A server has a few hundred at most, for everybody.
@@ -42,6 +44,7 @@ pub(crate) struct Config {
     pub(crate) metrics_addr: SocketAddr,
     pub(crate) queue_url: String,
     pub(crate) queue_lease: Duration,
+    pub(crate) spool: Option<SpoolConfig>,
     pub(crate) database_url: String,
     pub(crate) database_max_connections: NonZeroU32,
     pub(crate) recordings_bucket: String,
@@ -81,6 +84,7 @@ impl Config {
             metrics_addr: addresses::metrics_addr(&values)?,
             queue_url: text(&values, "queue_url")?,
             queue_lease: seconds(&values, "queue_lease_secs", 1, 43_200)?,
+            spool: spool::read(&values)?,
             database_url: text(&values, "database_url")?,
             database_max_connections: values.number("database_max_connections", NonZeroU32::MIN, MOST_CONNECTIONS)?,
             recordings_bucket: text(&values, "recordings_bucket")?,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use ingest::Outlet;
 use metrics_exporter_prometheus::PrometheusHandle;
-use queue::{Clock, Queue};
+use queue::Clock;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +24,8 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let shutdown = until_told_to_stop();
     let metrics = telemetry::start_metrics()?;
     let queue = wiring::queue(config).await?;
-    let service = service(config, &queue, &metrics, listener, shutdown.clone())?;
+    let outlet = wiring::outlet(config, &queue).await?;
+    let service = service(config, outlet, &metrics, listener, shutdown.clone())?;
     let ((), served) = tokio::join!(telemetry::watch(metrics, Arc::clone(&queue), None, shutdown), service);
     served.context("ingest")?;
     Ok(ExitCode::SUCCESS)
@@ -40,7 +42,7 @@ pub(crate) async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 /// The callback service on `listener`, to be awaited; fails at once where a setting it needs is missing.
 pub(crate) fn service(
     config: &Config,
-    queue: &Arc<dyn Queue>,
+    outlet: Outlet,
     metrics: &PrometheusHandle,
     listener: TcpListener,
     shutdown: CancellationToken,
@@ -51,5 +53,5 @@ pub(crate) fn service(
         publish_timeout: PUBLISH_TIMEOUT,
     };
     let page = telemetry::page(metrics);
-    Ok(ingest::run(ingest, Arc::clone(queue), Clock::System, Some(page), listener, shutdown))
+    Ok(ingest::run(ingest, outlet, Clock::System, Some(page), listener, shutdown))
 }

@@ -29,7 +29,8 @@ pub(crate) async fn serve(config: &Config, listener: TcpListener, shutdown: Canc
     let queue = wiring::queue(config).await?;
     let catalog = wiring::catalog(config).await?;
     let dispatcher = dispatcher(config, &queue, &catalog, &Stage::ALL).await?;
-    let ingest = ingest_role::service(config, &queue, &metrics, listener, shutdown.clone())?;
+    let outlet = wiring::outlet(config, &queue).await?;
+    let ingest = ingest_role::service(config, outlet, &metrics, listener, shutdown.clone())?;
     tracing::info!(
         public_url = masked(config.public_base_url()?.as_str()),
         queue = masked(&config.queue_url),

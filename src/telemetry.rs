@@ -79,6 +79,10 @@ fn describe() {
     gauge!("callvault_jobs_in_flight", "Deliveries in hand now, by stage.");
     gauge!("callvault_queue_depth", "Messages ready, delayed or in flight, by stage.");
     gauge!("callvault_dead_letters", "Dead letters, by stage.");
+    gauge!("callvault_spool_depth", "Callbacks that wait in the spool for the queue.");
+    gauge!("callvault_spool_oldest_age_seconds", "How long the oldest of them waits.");
+    counter!("callvault_spool_accepted_total", "Callbacks that went into the spool.");
+    counter!("callvault_spool_drained_total", "Callbacks that went from the spool to the queue.");
     counter!("callvault_media_bytes_total", "Bytes of plain media, by direction.");
     counter!("callvault_twilio_requests_total", "Requests to Twilio, by endpoint and status (0: no answer).");
     histogram!("callvault_callback_to_archived_seconds", "From first hearing of a recording to its archive.");

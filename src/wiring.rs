@@ -8,6 +8,7 @@ use anyhow::Context;
 use catalog::{Catalog, CatalogError, CatalogOptions};
 use chrono::TimeDelta;
 use futures::StreamExt;
+use ingest::{Outlet, Spool};
 use queue::{Clock, Queue, QueueError, Stage};
 use transcriber::{
     Command, CommandConfig, Deepgram, DeepgramConfig, OpenAi, OpenAiConfig, TranscribeOptions, Transcriber,
@@ -20,7 +21,7 @@ use workers::{
     WebhookSecret,
 };
 
-use crate::config::{Config, Provider, Twilio};
+use crate::config::{Config, Provider, SpoolConfig, Twilio};
 use crate::settings::SettingsError;
 use crate::store;
 
@@ -30,6 +31,13 @@ pub(crate) async fn queue(config: &Config) -> anyhow::Result<Arc<dyn Queue>> {
         Err(QueueError::Unsupported(problem)) => Err(SettingsError::new("queue_url", problem).into()),
         opened => opened.context("QUEUE_URL"),
     }
+}
+
+/// Where ingest publishes: to `queue`, through a spool where one is set.
+pub(crate) async fn outlet(config: &Config, queue: &Arc<dyn Queue>) -> anyhow::Result<Outlet> {
+    let Some(SpoolConfig { folder, max_callbacks }) = &config.spool else { return Ok(Arc::clone(queue).into()) };
+    let spool = Spool::open(folder, *max_callbacks, Arc::clone(queue), Clock::System).await;
+    Ok(Outlet::Spooled(Arc::new(spool.context("INGEST_SPOOL_DIR")?)))
 }
 
 /// The catalog; an embedded one brings its schema up to date by itself, one on a server must have been.

@@ -1,7 +1,6 @@
 //! Verifies a callback, reads it, queues it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -75,11 +74,11 @@ fn verify(ingest: &Ingest, form: &Form) -> Result<(), Refusal> {
         .map_err(|error| Refusal::Signature { error, url: ingest.public_url.shown(&form.requested) })
 }
 
-/// Returns once the queue confirmed. A publish that ran out of time may still happen: Twilio is told to send the
+/// Returns once the queue, or the spool before it, confirmed. A publish that ran out of time may still happen: Twilio is told to send the
 /// callback again, and twice is harmless.
 async fn publish(ingest: &Ingest, recording: Recording) -> Result<(), Refusal> {
     let job = Job::ArchiveV1 { recording, received_at: ingest.clock.now() };
-    match tokio::time::timeout(ingest.publish_timeout, ingest.queue.publish(&job, Duration::ZERO)).await {
+    match tokio::time::timeout(ingest.publish_timeout, ingest.outlet.publish(&job)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Refusal::Unavailable(error)),
         Err(_) => Err(Refusal::Unconfirmed),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Clock, Queue};
+use queue::Clock;
 use twilio::SigningKeys;
 
+use crate::outlet::Outlet;
 use crate::public_url::PublicUrl;
 
 /// Renders the Prometheus page.
@@ -19,7 +20,7 @@ pub struct IngestConfig {
     pub public_base_url: PublicUrl,
     /// The accounts callbacks are taken from, with the keys that sign them.
     pub signing_keys: SigningKeys,
-    /// The time the queue has to confirm; after it the answer is 503. Twilio gives a callback 15 s, retries included.
+    /// The time the queue, and a spool before it, have to confirm; after it the answer is 503. Twilio gives a callback 15 s, retries included.
     pub publish_timeout: Duration,
 }
 
@@ -28,17 +29,17 @@ pub(crate) struct Ingest {
     pub(crate) public_url: PublicUrl,
     pub(crate) signing_keys: SigningKeys,
     pub(crate) publish_timeout: Duration,
-    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) outlet: Outlet,
     pub(crate) clock: Clock,
 }
 
 impl Ingest {
-    pub(crate) fn new(config: IngestConfig, queue: Arc<dyn Queue>, clock: Clock) -> Self {
+    pub(crate) fn new(config: IngestConfig, outlet: Outlet, clock: Clock) -> Self {
         Self {
             public_url: config.public_base_url,
             signing_keys: config.signing_keys,
             publish_timeout: config.publish_timeout,
-            queue,
+            outlet,
             clock,
         }
     }

@@ -10,15 +10,16 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use queue::Queue;
 
 use crate::config::MetricsPage;
+use crate::outlet::Outlet;
 use crate::problem::problem;
 
 /// For each thing that is asked.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+/// Whether something could be used now, with a note where that is not all there is to say.
+type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Option<String>, String>> + Send>> + Send + Sync>;
 
 /// What `/readyz` asks and `/metrics` shows.
 #[derive(Clone)]
@@ -28,13 +29,14 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// Ready once `queue` could take a job.
-    pub fn new(queue: Arc<dyn Queue>, metrics_page: Option<MetricsPage>) -> Self {
-        let probes = Self { needs: Vec::new(), metrics_page };
-        probes.need("the queue", move || {
-            let queue = Arc::clone(&queue);
-            async move { queue.check().await.map_err(|error| error.to_string()) }
-        })
+    /// Ready once `outlet` could take a job.
+    pub fn new(outlet: impl Into<Outlet>, metrics_page: Option<MetricsPage>) -> Self {
+        let outlet = outlet.into();
+        let check: Check = Arc::new(move || {
+            let outlet = outlet.clone();
+            Box::pin(async move { outlet.check().await })
+        });
+        Self { needs: vec![("the queue", check)], metrics_page }
     }
 
     /// Ready only when `check` succeeds, too. What it says goes to whoever asks: no secrets.
@@ -43,7 +45,11 @@ impl Probes {
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.needs.push((what, Arc::new(move || Box::pin(check()))));
+        let check: Check = Arc::new(move || {
+            let checking = check();
+            Box::pin(async move { checking.await.map(|()| None) })
+        });
+        self.needs.push((what, check));
         self
     }
 }
@@ -62,17 +68,21 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// 200 where the process could do its work now; 503, and why, where not.
+/// 200 where the process could do its work now, with what is worth knowing; 503, and why, where not.
 async fn readyz(State(probes): State<Probes>) -> Response {
+    let mut body = "ready\n".to_owned();
     for (what, check) in &probes.needs {
         let why = match tokio::time::timeout(CHECK_TIMEOUT, check()).await {
-            Ok(Ok(())) => continue,
+            Ok(Ok(note)) => {
+                body.extend(note.map(|note| note + "\n"));
+                continue;
+            }
             Ok(Err(error)) => format!("{what} cannot be used: {error}"),
             Err(_) => format!("{what} did not answer within {} s", CHECK_TIMEOUT.as_secs()),
         };
         return problem(StatusCode::SERVICE_UNAVAILABLE, &why);
     }
-    "ready\n".into_response()
+    body.into_response()
 }
 
 /// The Prometheus page, where one was given.

@@ -9,22 +9,29 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use queue::{Clock, Queue};
+use queue::Clock;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::{Ingest, IngestConfig, MetricsPage};
 use crate::form::BODY_BYTES_MAX;
 use crate::outcome::{is_callback, observe};
+use crate::outlet::Outlet;
 use crate::probes::{self, Probes};
 use crate::problem::problem;
 use crate::refusal::Refusal;
 use crate::{callback, transcription};
 
-/// The service's routes over `queue`. `clock` tells when a callback was received; `metrics_page` is what `/metrics`
+/// The service's routes over `outlet`. `clock` tells when a callback was received; `metrics_page` is what `/metrics`
 /// shows.
-pub fn router(config: IngestConfig, queue: Arc<dyn Queue>, clock: Clock, metrics_page: Option<MetricsPage>) -> Router {
-    let probes = Probes::new(Arc::clone(&queue), metrics_page);
-    let ingest = Arc::new(Ingest::new(config, queue, clock));
+pub fn router(
+    config: IngestConfig,
+    outlet: impl Into<Outlet>,
+    clock: Clock,
+    metrics_page: Option<MetricsPage>,
+) -> Router {
+    let outlet = outlet.into();
+    let probes = Probes::new(outlet.clone(), metrics_page);
+    let ingest = Arc::new(Ingest::new(config, outlet, clock));
     let routes = || webhooks().merge(probes::routes(probes.clone()));
     let at_root = routes();
     let routes = match ingest.public_url.path() {

@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use queue::{Clock, Queue};
+use queue::Clock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -21,6 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{IngestConfig, MetricsPage};
+use crate::outlet::Outlet;
 use crate::routes::router;
 
 /// Largest request head; with the body's bound it bounds what one connection can hold in memory.
@@ -60,19 +61,29 @@ impl Default for Limits {
     }
 }
 
-/// Serves [`router`] on `listener` with the default [`Limits`] until `shutdown`.
+/// Serves [`router`] on `listener` with the default [`Limits`] until `shutdown`, and drains a spool meanwhile and a moment
+/// longer.
 ///
 /// # Errors
 /// As [`serve`].
 pub async fn run(
     config: IngestConfig,
-    queue: Arc<dyn Queue>,
+    outlet: impl Into<Outlet>,
     clock: Clock,
     metrics_page: Option<MetricsPage>,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    serve(router(config, queue, clock, metrics_page), listener, Limits::default(), shutdown).await
+    let outlet = outlet.into();
+    let app = router(config, outlet.clone(), clock, metrics_page);
+    let ended = CancellationToken::new();
+    let serving = async {
+        let served = serve(app, listener, Limits::default(), shutdown).await;
+        ended.cancel();
+        served
+    };
+    let (served, ()) = tokio::join!(serving, outlet.drain(ended.clone()));
+    served
 }
 
 /// Serves `app` on `listener` until `shutdown`; then accepts no more, lets requests under way finish within

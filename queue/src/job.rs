@@ -81,9 +81,14 @@ impl Job {
         }
     }
 
-    /// The message's body: JSON.
+    /// The message's body: JSON, in characters that every engine takes.
     pub fn encode(&self) -> Bytes {
-        serde_json::to_vec(self).expect("a job is strings and numbers, which JSON always takes").into()
+        let body = serde_json::to_string(self).expect("a job is strings and numbers, which JSON always takes");
+        // Not in SQS, and a message that is refused for good would hold up those behind it in a spool.
+        if !body.contains(['\u{fffe}', '\u{ffff}']) {
+            return body.into();
+        }
+        body.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff").into()
     }
 
     /// Reads a message's body.
@@ -122,6 +127,15 @@ mod tests {
             assert_eq!((job.stage(), job.recording_sid().as_str()), (stage, RECORDING));
             assert_eq!(job.encode(), text.as_bytes());
         }
+    }
+
+    #[test]
+    fn characters_that_sqs_refuses_are_escaped() {
+        let (text, _) = &stored()[0];
+        let job = Job::decode(text.replace("DialVerb", "a\u{ffff}é\u{fffe}").as_bytes()).unwrap();
+        let encoded = String::from_utf8(job.encode().to_vec()).unwrap();
+        assert!(encoded.contains(r"a\uffffé\ufffe"), "{encoded}");
+        assert_eq!(Job::decode(encoded.as_bytes()).unwrap(), job);
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub use trace::{TraceParent, TraceParentError};
 /// How an engine is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long a delivery is one receiver's alone, unless extended.
+    /// How long a delivery is one receiver's alone, unless extended. Zero, on the embedded engine, is for a queue with one
+    /// receiver: until it is settled, a delivery is what the next receive begins with.
     pub lease: Duration,
     /// The clock of delays and leases, where the engine has none of its own.
     pub clock: Clock,
@@ -74,6 +75,10 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// Returns after the engine confirmed that the message outlives a crash. The current trace goes with it. An error
     /// means it may or may not be there: publish again. Not to be received before `delay` has passed.
     async fn publish(&self, job: &Job, delay: Duration) -> Result<(), QueueError>;
+
+    /// Publishes what another queue handed over, to be received at once. Its body, when it was first published and its
+    /// trace go with it; its attempts begin anew. Returns as [`Queue::publish`]: settle `delivery` there afterwards.
+    async fn forward(&self, stage: Stage, delivery: &Delivery) -> Result<(), QueueError>;
 
     /// Up to `max` deliveries of `lane`, oldest visible first; waits up to `wait` for the first, and returns none when
     /// there is none by then. Each is leased for [`Queue::lease`] and comes again, as a further attempt, when it is not

@@ -45,11 +45,12 @@ impl<N: Into<String>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
 }
 
 /// Beginnings of names that only settings of ours have.
-const PREFIXES: [&str; 10] = [
+const PREFIXES: [&str; 11] = [
     "CALLVAULT_",
     "DEEPGRAM_",
     "DELIVERY_",
     "ENCRYPTION_",
+    "INGEST_SPOOL_",
     "RECONCILE_",
     "RECORDINGS_",
     "RETENTION_",

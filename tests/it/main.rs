@@ -30,6 +30,7 @@ mod s3_tls;
 mod secrecy;
 mod secrets;
 mod settings;
+mod spool;
 mod sqs;
 mod strays;
 mod traces;

@@ -16,7 +16,7 @@ use crate::fleet::{Fleet, call, until};
 use crate::receiver::Receiver;
 
 /// A collector that keeps what it is sent.
-async fn collector() -> (String, Arc<Mutex<Vec<Span>>>) {
+pub(crate) async fn collector() -> (String, Arc<Mutex<Vec<Span>>>) {
     let received = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&received);
     let take = async move |body: Bytes| {
@@ -38,6 +38,13 @@ fn attribute(span: &Span, name: &str) -> Option<String> {
     }
 }
 
+/// The spans about a recording, by name.
+pub(crate) fn of_recording(received: &Mutex<Vec<Span>>, sid: &str) -> BTreeMap<String, Span> {
+    let spans = received.lock().unwrap();
+    let ours = spans.iter().filter(|span| attribute(span, "recording.sid").as_deref() == Some(sid));
+    ours.map(|span| (span.name.clone(), span.clone())).collect()
+}
+
 async fn callback_archive_transcription_and_delivery_of_a_call_are_one_trace(mut fleet: Fleet) {
     let (endpoint, received) = collector().await;
     fleet.set("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
@@ -49,12 +56,7 @@ async fn callback_archive_transcription_and_delivery_of_a_call_are_one_trace(mut
     let _parts = (fleet.start(&["ingest"]), fleet.start(&["worker"]));
     fleet.ready().await;
     let placed = fleet.twilio.place_call(call(0)).await;
-    let of_the_call = || -> BTreeMap<String, Span> {
-        let spans = received.lock().unwrap();
-        let sid = Some(placed.recording_sid.to_string());
-        let ours = spans.iter().filter(|span| attribute(span, "recording.sid") == sid);
-        ours.map(|span| (span.name.clone(), span.clone())).collect()
-    };
+    let of_the_call = || of_recording(&received, placed.recording_sid.as_str());
     until("the call's spans are exported", async || {
         ["callback", "archive", "transcribe", "deliver"].iter().all(|name| of_the_call().contains_key(*name))
     })

@@ -12,3 +12,4 @@ mod proxies;
 mod queue_down;
 mod raw_http;
 mod refused;
+mod spool;

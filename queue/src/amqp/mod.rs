@@ -130,6 +130,15 @@ impl Queue for Amqp {
         self.publisher.publish(queue, message, CONFIRM_LIMIT).await.map_err(|trouble| self.wrong(trouble))
     }
 
+    async fn forward(&self, stage: Stage, delivery: &Delivery) -> Result<(), QueueError> {
+        let message = Message {
+            trace_parent: delivery.trace_parent.as_ref().map(ToString::to_string),
+            ..Message::new(delivery.body.clone(), delivery.published_at.timestamp_millis())
+        };
+        let queue = self.topology.lane(Lane::live(stage));
+        self.publisher.publish(queue, message, CONFIRM_LIMIT).await.map_err(|trouble| self.wrong(trouble))
+    }
+
     async fn receive(&self, lane: Lane, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
         if max == 0 {
             return Ok(Vec::new());

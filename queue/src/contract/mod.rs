@@ -38,6 +38,7 @@ macro_rules! contract_tests {
                 receive_with_nothing_to_give_ends_with_its_wait,
                 abandoned_receive_loses_nothing,
                 message_that_is_no_job_is_delivered_for_others_to_judge,
+                forwarded_message_is_received_as_it_was_first_published,
                 healthy_engine_passes_its_check,
             }
             leases {

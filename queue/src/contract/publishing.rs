@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 
 use super::engine::{Engine, STAGE, job, next, next_of, number, publish, within};
-use crate::{Clock, Lane, Settlement, Stage};
+use crate::{Clock, Delivery, Lane, Receipt, Settlement, Stage};
 
 const DELAY: Duration = Duration::from_secs(2);
 /// Engines count in whole seconds or milliseconds, from a moment of their own.
@@ -141,6 +141,23 @@ pub async fn message_that_is_no_job_is_delivered_for_others_to_judge(engine: &dy
         queue.settle(delivery, Settlement::DeadLetter { reason: "seen".to_owned() }).await.unwrap();
     }
     assert_eq!((poison, jobs), (1, 1));
+}
+
+pub async fn forwarded_message_is_received_as_it_was_first_published(engine: &dyn Engine) {
+    let queue = engine.open().await;
+    let from_elsewhere = Delivery {
+        body: job(1).encode(),
+        attempt: 7,
+        published_at: "2026-01-01T00:00:00.123Z".parse().unwrap(),
+        reason: None,
+        trace_parent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap()),
+        receipt: Receipt { id: 5, token: "another queue's".to_owned() },
+    };
+    queue.forward(STAGE, &from_elsewhere).await.unwrap();
+    let delivery = next(queue.as_ref()).await;
+    assert_eq!((delivery.job().unwrap(), delivery.attempt), (job(1), 1));
+    assert_eq!(delivery.published_at, from_elsewhere.published_at);
+    assert_eq!(delivery.trace_parent, from_elsewhere.trace_parent);
 }
 
 pub async fn healthy_engine_passes_its_check(engine: &dyn Engine) {

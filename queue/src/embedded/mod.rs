@@ -72,6 +72,13 @@ impl Embedded {
         answered.await.unwrap_or(Err(QueueError::Overloaded))
     }
 
+    async fn add(&self, new: writer::New) -> Result<(), QueueError> {
+        let stage = new.stage;
+        self.write(Work::Publish(new)).await?;
+        self.published(stage).notify_waiters();
+        Ok(())
+    }
+
     fn published(&self, stage: Stage) -> &Notify {
         &self.published[stage as usize]
     }
@@ -80,8 +87,9 @@ impl Embedded {
         &self.options.clock
     }
 
+    /// Where there are no leases, a time long past: a delivery is the next to be received again.
     fn lease_until_ms(&self) -> i64 {
-        self.clock().now_ms().saturating_add(millis(self.options.lease))
+        if self.options.lease.is_zero() { 0 } else { self.clock().now_ms().saturating_add(millis(self.options.lease)) }
     }
 
     fn wrong(&self, error: sqlx::Error) -> QueueError {
@@ -116,9 +124,18 @@ impl Queue for Embedded {
             visible_at_ms,
             trace_parent: TraceParent::current().map(|parent| parent.to_string()),
         };
-        self.write(Work::Publish(new)).await?;
-        self.published(job.stage()).notify_waiters();
-        Ok(())
+        self.add(new).await
+    }
+
+    async fn forward(&self, stage: Stage, delivery: &Delivery) -> Result<(), QueueError> {
+        let new = writer::New {
+            stage,
+            body: String::from_utf8_lossy(&delivery.body).into_owned(),
+            published_at_ms: delivery.published_at.timestamp_millis(),
+            visible_at_ms: self.clock().now_ms(),
+            trace_parent: delivery.trace_parent.as_ref().map(ToString::to_string),
+        };
+        self.add(new).await
     }
 
     async fn receive(&self, lane: Lane, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {

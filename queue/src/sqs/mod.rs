@@ -158,6 +158,18 @@ impl Queue for Sqs {
         self.lane(lane).publish(message).await.map_err(self.at(lane))
     }
 
+    async fn forward(&self, stage: Stage, delivery: &Delivery) -> Result<(), QueueError> {
+        let lane = Lane::live(stage);
+        let attributes = Attributes {
+            published_at: delivery.published_at,
+            trace_parent: delivery.trace_parent.clone(),
+            ..Attributes::default()
+        };
+        let body = String::from_utf8_lossy(&delivery.body).into_owned();
+        let message = Outgoing::delayed(body, attributes, Duration::ZERO, self.options.clock.now());
+        self.lane(lane).publish(message).await.map_err(self.at(lane))
+    }
+
     async fn receive(&self, lane: Lane, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
         self.receive_due(lane, max, wait).await
     }

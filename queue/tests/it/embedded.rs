@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use queue::contract::Engine;
-use queue::{Clock, Job, Lane, Options, Queue, QueueError, Stage};
+use queue::{Clock, Job, Lane, Options, Queue, QueueError, Settlement, Stage};
 
 const LEASE: Duration = Duration::from_secs(1);
 
@@ -60,6 +60,24 @@ async fn oldest_visible_message_comes_first() {
     let received = queue.receive(Lane::live(Stage::Purge), 5, Duration::ZERO).await.unwrap();
     let received: Vec<Job> = received.iter().map(|delivery| delivery.job().unwrap()).collect();
     assert_eq!(received, (0..5).map(job).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn delivery_without_a_lease_keeps_its_place_until_it_is_settled() {
+    let engine = fresh().await;
+    let options = Options { lease: Duration::ZERO, clock: Clock::System };
+    let queue = queue::open(&format!("sqlite:{}", engine.path()), options).await.unwrap();
+    for number in 0..3 {
+        queue.publish(&job(number), Duration::ZERO).await.unwrap();
+    }
+    for expected in [0, 0, 1, 2] {
+        let delivery = queue.receive(Lane::live(Stage::Purge), 1, Duration::ZERO).await.unwrap().remove(0);
+        assert_eq!(delivery.job().unwrap(), job(expected));
+        // The first one is taken in hand twice.
+        if (delivery.attempt, expected) != (1, 0) {
+            queue.settle(delivery, Settlement::Ack).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ fn arrived(config: &Config, key: &str) -> String {
         "metrics_addr" => config.metrics_addr.to_string(),
         "queue_url" => config.queue_url.clone(),
         "queue_lease_secs" => config.queue_lease.as_secs().to_string(),
+        "ingest_spool_dir" => config.spool.as_ref().unwrap().folder.display().to_string(),
+        "ingest_spool_max_callbacks" => config.spool.as_ref().unwrap().max_callbacks.to_string(),
         "database_url" => config.database_url.clone(),
         "database_max_connections" => config.database_max_connections.to_string(),
         "s3_sse" => format!("{:?}", config.s3_encryption).to_uppercase(),
@@ -83,6 +85,8 @@ fn provider(config: &Config, key: &str) -> String {
 fn example(key: &str) -> (&'static str, &'static [(&'static str, &'static str)]) {
     const TARGET: &[(&str, &str)] =
         &[("DELIVERY_WEBHOOK_URL", "https://example.com/"), ("DELIVERY_WEBHOOK_SECRET", WHSEC)];
+    const BROKER: &[(&str, &str)] = &[("QUEUE_URL", "amqp://rabbit")];
+    const SPOOL: &[(&str, &str)] = &[("QUEUE_URL", "amqp://rabbit"), ("INGEST_SPOOL_DIR", "elsewhere")];
     const DEEPGRAM: &[(&str, &str)] = &[("TRANSCRIPTION_PROVIDER", "deepgram"), ("DEEPGRAM_API_KEY", "key")];
     const OPENAI: &[(&str, &str)] = &[("TRANSCRIPTION_PROVIDER", "openai"), ("OPENAI_API_KEY", "key")];
     match key {
@@ -95,6 +99,8 @@ fn example(key: &str) -> (&'static str, &'static [(&'static str, &'static str)])
         "public_base_url" => ("https://voice.example.com/", &[]),
         "listen_addr" | "metrics_addr" => ("127.0.0.1:4000", &[]),
         "queue_url" => ("sqlite:elsewhere/queue.db", &[]),
+        "ingest_spool_dir" => ("elsewhere", BROKER),
+        "ingest_spool_max_callbacks" => ("77", SPOOL),
         "database_url" => ("sqlite:elsewhere/catalog.db", &[]),
         "recordings_bucket" => ("file:elsewhere", &[]),
         "s3_sse" => ("AES256", &[]),

@@ -26,6 +26,8 @@ const WRONG: &[(&str, &[&str], &str)] = &[
     ("METRICS_ADDR", &["3001", "localhost"], "is not an address like 0.0.0.0:3000"),
     ("PORT", &["http", "65536", "-1"], "is not a port from 0 to 65535"),
     ("QUEUE_LEASE_SECS", &["0", "43201", "1m"], "is not a whole number from 1 to 43200"),
+    ("INGEST_SPOOL_MAX_CALLBACKS", &["0", "100000001", "64M"], "is not a whole number from 1 to 100000000"),
+    ("INGEST_SPOOL_DIR", &["spool"], "QUEUE_URL is a file of this machine already"),
     ("DATABASE_MAX_CONNECTIONS", &["0", "1001", "ten"], "is not a whole number from 1 to"),
     ("S3_SSE", &["aes256", "kms"], "is not one of none, AES256, aws:kms"),
     ("S3_SSE_KMS_KEY_ID", &["alias/recordings"], "is for S3_SSE=aws:kms"),
