@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Retention(RetentionOptions),
     /// Queue what Twilio lists and the catalog lacks, and what is stuck (one pass; also the backfill).
     Reconcile(ReconcileOptions),
+    /// Check that every recording is accounted for: at Twilio, in the catalog, in the vault and in the queue.
+    Audit(AuditOptions),
     /// Look at recordings, hold, release, erase or transcribe them. Written to the audit log.
     #[command(subcommand)]
     Recordings(RecordingsCommand),
@@ -126,6 +128,22 @@ pub(crate) struct ReconcileOptions {
     /// The queue was lost: queue what a pass queued lately too.
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) again: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditOptions {
+    /// First day that recordings started on (2026-01-31, RFC 3339, or 30d ago); default all that Twilio lists.
+    #[arg(long, value_parser = parse_time, value_name = "TIME")]
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// Last day; default today.
+    #[arg(long, value_parser = parse_time, value_name = "TIME")]
+    pub(crate) until: Option<DateTime<Utc>>,
+    /// Do what heals the exceptions, most of it by queueing a job. Written to the audit log.
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Open every copy with ENCRYPTION_IDENTITY_FILE too, and compare its SHA-256. Reads the whole vault.
+    #[arg(long)]
+    pub(crate) open: bool,
 }
 
 impl RetentionOptions {

@@ -1,5 +1,7 @@
 //! The `callvault` command: parses the command line, then hands over to one module a subcommand.
 
+mod actor;
+mod audit;
 mod check;
 mod cli;
 mod config;
@@ -78,6 +80,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reconcile(options) => {
             schedule::repeat("reconcile", &config, options.every, || reconcile::run(&config, &options, output)).await
         }
+        Command::Audit(options) => audit::run(&config, &options, output).await,
         Command::Recordings(command) => recordings::run(&config, &command, output).await,
         Command::Queue(command) => queue_command::run(&config, &command, output).await,
         Command::Migrate(options) => migrate::run(&config, &options, output).await,

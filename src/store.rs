@@ -16,8 +16,16 @@ const NEWEST: u32 = 100;
 /// The store, ready to be filled: made, where it is missing. Not where the catalog knows of recordings that it should
 /// hold: then it is merely away, and one begun in its place would hide that.
 pub(crate) async fn ready(config: &Config, catalog: &Catalog) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    let (store, _) = present(config, catalog).await?;
+    store.prepare().await.context("RECORDINGS_BUCKET")?;
+    Ok(store)
+}
+
+/// The store as it is, and whether the catalog knows of recordings in it; an error where it does and there are none.
+pub(crate) async fn present(config: &Config, catalog: &Catalog) -> anyhow::Result<(Arc<dyn ObjectStore>, bool)> {
     let store = wiring::store(config).await?;
-    if has_archived(catalog).await.context("DATABASE_URL")? {
+    let has_archived = has_archived(catalog).await.context("DATABASE_URL")?;
+    if has_archived {
         let object = store.list("recordings/").next().await.transpose().context("RECORDINGS_BUCKET")?;
         object.with_context(|| {
             let bucket = &config.recordings_bucket;
@@ -26,8 +34,7 @@ pub(crate) async fn ready(config: &Config, catalog: &Catalog) -> anyhow::Result<
             )
         })?;
     }
-    store.prepare().await.context("RECORDINGS_BUCKET")?;
-    Ok(store)
+    Ok((store, has_archived))
 }
 
 /// Audio goes by the date of its start: where that of the newest is gone, all is. What is marked for deletion may be gone

@@ -259,6 +259,7 @@ pub(crate) async fn stages(
             purges_at_once: config.policy.twilio_delete_after_days == Some(0),
         },
         purge: Purge {
+            queue: Arc::clone(queue),
             catalog: catalog.clone(),
             vault: vault.clone(),
             twilio,
@@ -305,10 +306,15 @@ pub(crate) fn reconciler(
         accounts: accounts(account),
         policy: config.policy,
         lookback: TimeDelta::days(i64::from(config.schedules.reconcile_lookback_days)),
-        expects: catalog::Expects { transcribe: config.transcribes(), deliver: config.delivery.is_some() },
+        expects: expects(config),
         stuck_after: config.schedules.reconcile_stuck_after,
         mode,
     })
+}
+
+/// Which steps a recording is expected to take.
+pub(crate) fn expects(config: &Config) -> catalog::Expects {
+    catalog::Expects { transcribe: config.transcribes(), deliver: config.delivery.is_some() }
 }
 
 #[cfg(test)]

@@ -92,6 +92,9 @@ pub enum Refusal {
     /// Every copy of its audio was past its date and deleted.
     #[error("the recording's audio is past its date and deleted")]
     AudioDeleted,
+    /// Twilio's copy was deleted.
+    #[error("Twilio's copy of the recording is deleted: there is nothing to archive again")]
+    GoneAtTwilio,
     /// Its media is stored already.
     #[error("the recording's media is stored already")]
     AlreadyStored,

@@ -17,6 +17,7 @@
 //! transaction back.
 
 mod audit;
+mod broken;
 mod change;
 mod claims;
 mod columns;
@@ -29,6 +30,7 @@ mod facts;
 mod hear;
 mod holds;
 mod media;
+mod pages;
 mod passes;
 mod permit;
 mod policy;
@@ -53,6 +55,7 @@ pub use connect::{Catalog, CatalogOptions};
 pub use error::{CatalogError, Refusal};
 pub use hear::Heard;
 pub use media::StoredMedia;
+pub use pages::Span;
 pub use passes::Pass;
 pub use permit::{PurgeDecision, PurgePermit, StoredObject};
 pub use policy::Policy;

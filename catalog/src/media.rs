@@ -3,12 +3,14 @@
 use chrono::{DateTime, Utc};
 use twilio::MediaFormat;
 
+use crate::broken::ARCHIVED_AGAIN;
 use crate::change::Change;
 use crate::claims::Claim;
 use crate::columns::to_json;
 use crate::connect::Catalog;
 use crate::error::{CatalogError, Refusal};
-use crate::words::{MediaState, Work};
+use crate::versions::TranscriptRow;
+use crate::words::{MediaState, Status, Work};
 
 /// What was stored, as it was measured.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +69,7 @@ impl Catalog {
     }
 
     /// Writes down that the staged media is there and verified: the recording is `archived`, and its error is cleared.
+    /// One that was set back keeps its flag for that, and is `transcribed` where a transcript was made before.
     ///
     /// # Errors
     /// [`CatalogError::ClaimLost`], also where the recording was marked meanwhile: delete what was written, unless the
@@ -81,21 +84,26 @@ impl Catalog {
         if change.row.media.is_none() {
             return Err(Refusal::NoMedia.into());
         }
+        let mut flags = media.flags.clone();
+        flags.extend(change.row.flags.iter().filter(|flag| *flag == ARCHIVED_AGAIN).cloned());
+        let was_transcribed = change.transcripts().await?.iter().any(TranscriptRow::is_readable);
+        let status = if was_transcribed { Status::Transcribed } else { Status::Archived };
         // sqlx's Any driver declares a null real narrower than it is (transact-rs/sqlx#4290), and PostgreSQL then
         // refuses the next real in the same statement.
         let millis = media.duration_secs.map(|secs| (secs * 1000.0).round() as i64);
         let update = sqlx::query(
             "UPDATE recordings SET media_state = 'stored', media_bytes = $1, media_sha256 = $2, \
              media_sealed_bytes = $3, media_channels = $4, media_duration_secs = $5 / 1000.0, flags = $6, \
-             archived_at = $7, status = 'archived', error = NULL, updated_at = $7 WHERE recording_sid = $8",
+             archived_at = $7, status = $8, error = NULL, updated_at = $7 WHERE recording_sid = $9",
         )
         .bind(media.bytes.cast_signed())
         .bind(media.sha256.as_str())
         .bind(media.sealed_bytes.cast_signed())
         .bind(media.channels.map(i64::from))
         .bind(millis)
-        .bind(to_json(&media.flags)?)
+        .bind(to_json(&flags)?)
         .bind(now.timestamp_millis())
+        .bind(status.as_str())
         .bind(claim.recording_sid().as_str());
         change.execute(update).await?;
         change.commit().await

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use twilio::{AccountSid, RecordingSid};
 
 use crate::policy::Parts;
-use crate::row::RecordingRow;
+use crate::row::{MediaRow, RecordingRow};
 use crate::versions::TranscriptRow;
 
 /// What the gate said.
@@ -54,15 +54,8 @@ pub struct StoredObject {
 
 impl PurgePermit {
     pub(crate) fn new(row: &RecordingRow, transcripts: &[TranscriptRow], rule: String, parts: Parts) -> Self {
-        let media = row.media.as_ref().map(|media| StoredObject {
-            key: media.object.clone(),
-            sealed_bytes: media.sealed_bytes,
-            sha256: media.sha256.clone(),
-            bytes: media.bytes,
-        });
-        let transcripts = transcripts.iter().filter(|_| parts.transcripts).filter_map(|transcript| {
-            transcript.object.clone().map(|key| StoredObject { sealed_bytes: transcript.sealed_bytes, ..staged(key) })
-        });
+        let media = row.media.as_ref().map(MediaRow::stored_object);
+        let transcripts = transcripts.iter().filter(|_| parts.transcripts).filter_map(TranscriptRow::stored_object);
         let leftovers = row.leftovers.iter().filter(|_| parts.has_ours()).cloned().map(staged);
         PurgePermit {
             account_sid: row.account_sid.clone(),

@@ -6,9 +6,12 @@ use twilio::{
     AccountSid, CallSid, ConferenceSid, EncryptionDetails, MediaFormat, Recording, RecordingSid, RecordingStatus,
 };
 
+use crate::broken::ARCHIVED_AGAIN;
 use crate::columns::Columns;
 use crate::facts::{Facts, rank};
+use crate::permit::StoredObject;
 use crate::policy::Parts;
+use crate::versions::TranscriptRow;
 use crate::words::{MediaState, Status};
 
 /// The columns a [`RecordingRow`] is read from.
@@ -72,6 +75,8 @@ pub struct RecordingRow {
     pub transcripts_deleted_at: Option<DateTime<Utc>>,
     /// When everything was seen to be gone.
     pub deleted_at: Option<DateTime<Utc>>,
+    /// The rule by which everything was deleted; `None` until it is.
+    pub deleted_by: Option<String>,
     /// Why it stands still.
     pub error: Option<String>,
 
@@ -140,8 +145,20 @@ impl RecordingRow {
         is_open && rank(word) > rank(&self.facts.word)
     }
 
+    /// Whether its media was archived a second time, because the first copy was broken.
+    pub fn was_archived_again(&self) -> bool {
+        self.flags.iter().any(|flag| flag == ARCHIVED_AGAIN)
+    }
+
+    /// Whether it is about one of these objects: its media, its transcripts, or what an attempt at another key left.
+    pub fn names(&self, transcripts: &[TranscriptRow], key: &str) -> bool {
+        let media = self.media.iter().map(|media| media.object.as_str());
+        let made = transcripts.iter().filter_map(|transcript| transcript.object.as_deref());
+        media.chain(made).chain(self.leftovers.iter().map(String::as_str)).any(|named| named == key)
+    }
+
     /// Our copy, where its bytes are there and verified.
-    pub(crate) fn stored_media(&self) -> Option<&MediaRow> {
+    pub fn stored_media(&self) -> Option<&MediaRow> {
         self.media.as_ref().filter(|media| media.state == MediaState::Stored)
     }
 
@@ -149,7 +166,11 @@ impl RecordingRow {
         let columns = Columns(row);
         let facts = Facts::read(&columns)?;
         let status: Status = columns.parsed("status")?;
-        let mark = Mark::read(&columns)?.filter(|_| status != Status::Deleted);
+        // The mark stays with a tombstone, and names its rule.
+        let (mark, buried) = match Mark::read(&columns)? {
+            mark if status == Status::Deleted => (None, mark),
+            mark => (mark, None),
+        };
         let measured_secs = columns.real_or_null("media_duration_secs")?.map(|secs| secs.round() as u32);
         Ok(RecordingRow {
             account_sid: columns.parsed("account_sid")?,
@@ -174,6 +195,7 @@ impl RecordingRow {
             audio_deleted_at: columns.time_or_null("audio_deleted_at")?,
             transcripts_deleted_at: columns.time_or_null("transcripts_deleted_at")?,
             deleted_at: columns.time_or_null("deleted_at")?,
+            deleted_by: buried.map(|mark| mark.rule),
             error: columns.text_or_null("error")?,
             facts,
             archived_at: columns.time_or_null("archived_at")?,
@@ -186,6 +208,16 @@ impl RecordingRow {
 }
 
 impl MediaRow {
+    /// As the vault has it.
+    pub fn stored_object(&self) -> StoredObject {
+        StoredObject {
+            key: self.object.clone(),
+            sealed_bytes: self.sealed_bytes,
+            sha256: self.sha256.clone(),
+            bytes: self.bytes,
+        }
+    }
+
     fn read(columns: &Columns<'_>) -> Result<Option<Self>, sqlx::Error> {
         let Some(state) = columns.parsed_or_null("media_state")? else { return Ok(None) };
         Ok(Some(MediaRow {

@@ -7,7 +7,6 @@ use twilio::RecordingSid;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::row::RecordingRow;
-use crate::versions::TranscriptRow;
 use crate::words::{Status, Work};
 
 /// In whose name the audit log says that a stray was deleted.
@@ -58,7 +57,7 @@ impl Catalog {
         };
         let transcripts = change.transcripts().await?;
         let is_stray =
-            change.row.is_going(made_by) || change.row.has_lost(made_by) && !is_named(&change.row, &transcripts, key);
+            change.row.is_going(made_by) || change.row.has_lost(made_by) && !change.row.names(&transcripts, key);
         Ok(if is_stray {
             StrayDecision::Granted(StrayPermit { recording_sid: sid.clone(), key: key.to_owned() })
         } else {
@@ -97,10 +96,4 @@ impl RecordingRow {
             Work::Deliver | Work::Purge => false,
         })
     }
-}
-
-fn is_named(row: &RecordingRow, transcripts: &[TranscriptRow], key: &str) -> bool {
-    let media = row.media.iter().map(|media| media.object.as_str());
-    let made = transcripts.iter().filter_map(|transcript| transcript.object.as_deref());
-    media.chain(made).chain(row.leftovers.iter().map(String::as_str)).any(|named| named == key)
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use twilio::RecordingSid;
 
+use crate::change::Change;
 use crate::claims::Claim;
 use crate::connect::Catalog;
 use crate::error::{CatalogError, Refusal};
@@ -125,21 +126,13 @@ impl Catalog {
         if row.transcripts_deleted_at.is_some() {
             return Err(Refusal::TranscriptsDeleted.into());
         }
-        let insert = sqlx::query(
-            "INSERT INTO transcripts (recording_sid, version, state, model, requested_at) \
-             SELECT $1, COALESCE(MAX(version), 0) + 1, 'requested', $2, $3 FROM transcripts WHERE recording_sid = $1 \
-             RETURNING version",
-        )
-        .bind(sid.as_str())
-        .bind(model)
-        .bind(now.timestamp_millis());
-        let version = change.number(insert).await?;
+        let version = change.request_version(model, now).await?;
         let detail = format!("version {version}, model {}", model.unwrap_or("as configured"));
         change.audit(actor, "transcribe", &detail, now).await?;
         // Whatever it stood still for, the operator set it going again.
         change.set("status = CASE WHEN status = 'failed' THEN 'archived' ELSE status END, error = NULL", now).await?;
         change.commit().await?;
-        Ok(u32::try_from(version).unwrap_or(u32::MAX))
+        Ok(version)
     }
 
     /// Writes down that a stored version was handed on. The first time counts.
@@ -160,5 +153,24 @@ impl Catalog {
         }
         change.set("error = CASE WHEN status = 'failed' THEN error END", now).await?;
         change.commit().await
+    }
+}
+
+impl Change {
+    /// One more version, to be made with `model` or else as configured; its number.
+    pub(crate) async fn request_version(
+        &mut self,
+        model: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<u32, CatalogError> {
+        let insert = sqlx::query(
+            "INSERT INTO transcripts (recording_sid, version, state, model, requested_at) \
+             SELECT $1, COALESCE(MAX(version), 0) + 1, 'requested', $2, $3 FROM transcripts WHERE recording_sid = $1 \
+             RETURNING version",
+        )
+        .bind(self.sid().to_owned())
+        .bind(model)
+        .bind(now.timestamp_millis());
+        Ok(u32::try_from(self.number(insert).await?).unwrap_or(u32::MAX))
     }
 }

@@ -12,6 +12,7 @@ use crate::change::Change;
 use crate::columns::Columns;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
+use crate::permit::StoredObject;
 use crate::words::TranscriptState;
 
 macro_rules! transcript_columns {
@@ -135,7 +136,22 @@ fn select_versions(sid: &str) -> Query<'static, Any, AnyArguments> {
 }
 
 impl TranscriptRow {
-    fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
+    /// Begins a statement that ends in `IN` and names recordings.
+    pub(crate) const SELECT_OF: &str =
+        concat!("SELECT recording_sid, ", transcript_columns!(), " FROM transcripts WHERE recording_sid IN");
+
+    /// As the vault has it; `None` where it was deleted, or never begun.
+    pub fn stored_object(&self) -> Option<StoredObject> {
+        let key = self.object.clone()?;
+        Some(StoredObject { key, sealed_bytes: self.sealed_bytes, sha256: String::new(), bytes: 0 })
+    }
+
+    /// Whether it was made and not deleted since.
+    pub fn is_readable(&self) -> bool {
+        self.state == TranscriptState::Stored && self.object.is_some()
+    }
+
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
         let columns = Columns(row);
         Ok(TranscriptRow {
             version: columns.number("version")?,

@@ -6,7 +6,8 @@ use anyhow::Context;
 use catalog::{Catalog, RecordingView};
 use queue::{Clock, Job};
 
-use super::{actor, find};
+use super::find;
+use crate::actor::actor;
 use crate::cli::WithReason;
 use crate::config::Config;
 use crate::output::Output;

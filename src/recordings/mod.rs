@@ -13,6 +13,7 @@ use catalog::{AuditEntry, Catalog, RecordingRow};
 use queue::Clock;
 use twilio::RecordingSid;
 
+use crate::actor::actor;
 use crate::cli::RecordingsCommand;
 use crate::config::Config;
 use crate::output::Output;
@@ -38,15 +39,6 @@ pub(crate) async fn run(config: &Config, command: &RecordingsCommand, output: Ou
         RecordingsCommand::Erase(with) => holds::erase(config, &catalog, with, output).await,
     }?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Who the audit log names: `CALLVAULT_ACTOR`, else the user of this terminal.
-fn actor() -> String {
-    let names = ["CALLVAULT_ACTOR", "SUDO_USER", "USER", "LOGNAME"].into_iter();
-    names
-        .filter_map(|name| std::env::var(name).ok())
-        .find(|name| !name.is_empty())
-        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 async fn find(catalog: &Catalog, sid: &RecordingSid) -> anyhow::Result<RecordingRow> {

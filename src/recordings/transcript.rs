@@ -9,7 +9,8 @@ use serde_json::json;
 use transcriber::Transcript;
 use twilio::RecordingSid;
 
-use super::{actor, audit, find};
+use super::{audit, find};
+use crate::actor::actor;
 use crate::cli::TranscriptFormat;
 use crate::config::Config;
 use crate::output::Output;

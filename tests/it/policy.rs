@@ -41,14 +41,36 @@ async fn twilios_copy_goes_at_once_where_policy_says_so_and_ours_stays(fleet: Fl
     assert_eq!(fleet.objects().len(), 2);
 }
 
+/// Changes the last byte of our copy, and not its length.
+fn damage(fleet: &Fleet, sid: &str) {
+    let object = fleet.path("vault").join(fleet.show(sid)["media"]["object"].as_str().unwrap());
+    let mut bytes = std::fs::read(&object).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&object, bytes).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn twilios_copy_stays_when_ours_turns_out_broken() {
+async fn our_copy_that_turns_out_broken_is_archived_again_before_twilios_goes() {
     let (mut fleet, serving, sid) = old_call(Fleet::new().await, &[]).await;
     serving.kill();
-    let object = fleet.path("vault").join(fleet.show(&sid)["media"]["object"].as_str().unwrap());
-    let mut broken = std::fs::read(&object).unwrap();
-    *broken.last_mut().unwrap() ^= 1;
-    std::fs::write(&object, broken).unwrap();
+    damage(&fleet, &sid);
+    fleet.set("TWILIO_DELETE_AFTER_DAYS", "0");
+    let _serving = fleet.serve(true).await;
+    until("Twilio's copy is gone", async || !fleet.show(&sid)["twilio_deleted_at"].is_null()).await;
+    assert_opens(&fleet, &sid);
+    let shown = fleet.show(&sid);
+    assert_eq!((&shown["status"], &shown["flags"][0]), (&"transcribed".into(), &"archived_again".into()), "{shown}");
+    assert_eq!(fleet.queued("dead"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twilios_copy_stays_when_ours_turns_out_broken_a_second_time() {
+    let (mut fleet, serving, sid) = old_call(Fleet::new().await, &[]).await;
+    damage(&fleet, &sid);
+    assert_eq!(fleet.run(&["audit", "--open", "--repair"]).status.code(), Some(1));
+    until("it is archived again", async || fleet.show(&sid)["status"] == "transcribed").await;
+    serving.kill();
+    damage(&fleet, &sid);
     fleet.set("TWILIO_DELETE_AFTER_DAYS", "0");
     let _serving = fleet.serve(true).await;
     until("the purge is given up", async || !fleet.show(&sid)["error"].is_null()).await;

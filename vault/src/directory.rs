@@ -61,6 +61,17 @@ impl Directory {
         self.root.join(key.as_str())
     }
 
+    /// Does something with each file of an unfinished put that is so old; how many there were.
+    async fn unfinished(
+        &self,
+        older_than: Duration,
+        done: impl Fn(&Path) -> io::Result<()> + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        let folder = self.root.join(UNFINISHED);
+        let name = folder.display().to_string();
+        blocking(move || each_old(&folder, older_than, done)).await.map_err(|error| StoreError::io(name, error))
+    }
+
     fn begin(&self) -> io::Result<(Unfinished, File)> {
         self.presence.check()?;
         let folder = self.root.join(UNFINISHED);
@@ -214,10 +225,12 @@ impl ObjectStore for Directory {
         .boxed()
     }
 
+    async fn count_unfinished(&self, older_than: Duration) -> Result<usize, StoreError> {
+        self.unfinished(older_than, |_| Ok(())).await
+    }
+
     async fn sweep_unfinished(&self, older_than: Duration) -> Result<usize, StoreError> {
-        let folder = self.root.join(UNFINISHED);
-        let name = folder.display().to_string();
-        blocking(move || sweep(&folder, older_than)).await.map_err(|error| StoreError::io(name, error))
+        self.unfinished(older_than, |path| fs::remove_file(path)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -248,27 +261,27 @@ fn read_folder(root: &Path, folder: &Path) -> io::Result<(Vec<ObjectMeta>, Vec<P
     Ok((objects, below))
 }
 
-fn sweep(folder: &Path, older_than: Duration) -> io::Result<usize> {
+fn each_old(folder: &Path, older_than: Duration, done: impl Fn(&Path) -> io::Result<()>) -> io::Result<usize> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         entries => entries?,
     };
-    let mut swept = 0;
+    let mut old = 0;
     for entry in entries {
-        swept += usize::from(sweep_one(&entry?, older_than)?);
+        old += usize::from(is_old(&entry?, older_than, &done)?);
     }
-    Ok(swept)
+    Ok(old)
 }
 
-/// Whether the file was old, and is gone now. One that got its name or was swept in the meantime was neither.
-fn sweep_one(entry: &fs::DirEntry, older_than: Duration) -> io::Result<bool> {
-    let swept = entry.metadata().and_then(|metadata| {
+/// Whether the file was old, and that is done. One that got its name or was swept in the meantime was not.
+fn is_old(entry: &fs::DirEntry, older_than: Duration, done: impl Fn(&Path) -> io::Result<()>) -> io::Result<bool> {
+    let seen = entry.metadata().and_then(|metadata| {
         // A clock that went back makes a file look newer than now: it is left for the next sweep.
         let is_old = metadata.modified()?.elapsed().is_ok_and(|age| age >= older_than);
-        if is_old { fs::remove_file(entry.path()).map(|()| true) } else { Ok(false) }
+        if is_old { done(&entry.path()).map(|()| true) } else { Ok(false) }
     });
-    match swept {
+    match seen {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        swept => swept,
+        seen => seen,
     }
 }

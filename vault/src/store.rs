@@ -48,6 +48,9 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// Every object whose key starts with `prefix` (of whole names: `recordings/`), in no order.
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<ObjectMeta, StoreError>>;
 
+    /// How many unfinished puts older than that left something behind; nothing is removed.
+    async fn count_unfinished(&self, older_than: Duration) -> Result<usize, StoreError>;
+
     /// Removes what unfinished puts older than that left behind, and returns how many.
     async fn sweep_unfinished(&self, older_than: Duration) -> Result<usize, StoreError>;
 

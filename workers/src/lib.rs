@@ -4,17 +4,21 @@
 //! - [`Archive`], [`Transcribe`], [`Deliver`] and [`Purge`] are the stages: each asks the catalog what is already so,
 //!   does its work under a claim, commits, publishes the next job, and returns what came of it;
 //! - [`retention_sweep`] and [`Reconciler`] find by looking what a lost message would have told; [`sweep_unfinished`] what
-//!   a put that died left, [`sweep_strays`] what one put too late.
+//!   a put that died left, [`sweep_strays`] what one put too late;
+//! - [`Audit`] checks that every recording is accounted for.
 //!
 //! Every stage may run any number of times for one recording: a claim (a fenced lease in the catalog) keeps two from
 //! working at once, and what is done already is not done again.
 
 mod again;
 mod archive;
+mod archive_again;
 mod attend;
+mod audit;
 mod breaker;
 mod budget;
 mod claimed;
+mod copy;
 mod deliver;
 mod dispatcher;
 mod fault;
@@ -33,6 +37,7 @@ mod webhook;
 
 pub use again::SweepMode;
 pub use archive::Archive;
+pub use audit::{Audit, AuditEntry, AuditSummary, AuditWindow, Exception, Finding};
 pub use breaker::Breaker;
 pub use budget::MemoryBudget;
 pub use deliver::{Deliver, DeliveryTarget, DeliveryTargetError};

@@ -1,22 +1,25 @@
 //! Purge: everything a permit names is deleted, each thing is seen to be gone, and only then is it written down.
 
-use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use catalog::{Catalog, Claim, Policy, PurgeDecision, PurgePermit, StoredObject, Work};
-use futures::TryStreamExt;
-use queue::Clock;
+use queue::{Clock, Queue};
 use tokio_util::sync::CancellationToken;
 use twilio::RecordingSid;
-use vault::{ObjectKey, Vault, VaultError};
+use vault::{ObjectKey, Vault};
 
+use crate::archive_again::{Again, ArchiveAgain};
 use crate::claimed::Claims;
-use crate::fault::{Fault, Handled, chain};
+use crate::copy::{self, Copy};
+use crate::fault::{Fault, Handled};
 use crate::twilio_copy;
 
 /// Pause where another stage is at work on the recording.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(10);
+
+/// In whose name the audit log says that a broken copy is archived again.
+const ACTOR: &str = "callvault";
 
 /// How far one attempt has come.
 #[derive(Debug, Default)]
@@ -26,9 +29,24 @@ struct Attempt {
     evidence: Vec<String>,
 }
 
+/// Why an attempt ended.
+enum Failed {
+    Fault(Fault),
+    /// Our copy, which is to stay, is broken: nothing of Twilio's was deleted.
+    BrokenCopy(String),
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Failed::Fault(fault)
+    }
+}
+
 /// The purge stage: the only code that deletes what was kept, and only what a [`PurgePermit`] names.
 #[derive(Debug)]
 pub struct Purge {
+    /// Where the archive of a broken copy is published.
+    pub queue: Arc<dyn Queue>,
     /// The truth about each recording, and the gate.
     pub catalog: Catalog,
     /// Where our copies are.
@@ -64,30 +82,38 @@ impl Purge {
             PurgeDecision::Granted(permit) => permit,
         };
         let mut attempt = Attempt::default();
-        if let Err(fault) = self.delete(&permit, &mut attempt).await {
+        if let Err(failed) = self.delete(&permit, &mut attempt).await {
             if !attempt.has_begun {
                 self.catalog.withdraw_purge(&claim, permit, self.clock.now()).await?;
             }
-            return Err(fault);
+            return match failed {
+                Failed::Fault(fault) => Err(fault),
+                Failed::BrokenCopy(what) => self.archive_again(claim.recording_sid(), &what).await,
+            };
         }
         self.catalog.complete_purge(&claim, permit, &attempt.evidence.join("; "), self.clock.now()).await?;
         Ok("purged")
     }
 
     /// Ours first: nothing of ours outlives its date because Twilio is away or refuses our key.
-    async fn delete(&self, permit: &PurgePermit, attempt: &mut Attempt) -> Result<(), Fault> {
+    async fn delete(&self, permit: &PurgePermit, attempt: &mut Attempt) -> Result<(), Failed> {
         for object in permit.media().into_iter().chain(permit.transcripts()) {
             let key = key(object)?;
             if !attempt.has_begun {
                 // A store that does not answer is found out before anything is deleted.
-                self.vault.head(&key).await?;
+                self.vault.head(&key).await.map_err(Fault::from)?;
             }
             attempt.has_begun = true;
-            self.vault.delete(&key).await?;
+            self.vault.delete(&key).await.map_err(Fault::from)?;
             attempt.evidence.push(format!("{key} seen to be gone"));
         }
         if let Some(media) = permit.media_to_verify() {
-            attempt.evidence.push(self.verify(media).await?);
+            // Twilio's may go while ours stays only when ours is whole: opened and hashed where a key is at hand.
+            let vault = Some(&self.vault).filter(|vault| vault.can_open());
+            match copy::look(self.vault.store().as_ref(), vault, media).await? {
+                Copy::Whole(evidence) => attempt.evidence.push(evidence),
+                Copy::Broken(what) => return Err(Failed::BrokenCopy(what)),
+            }
         }
         if permit.deletes_twilio_copy() {
             let had_begun = std::mem::replace(&mut attempt.has_begun, true);
@@ -95,69 +121,39 @@ impl Purge {
                 Ok(evidence) => attempt.evidence.push(evidence),
                 Err(not_gone) => {
                     attempt.has_begun = had_begun || !not_gone.is_refused;
-                    return Err(not_gone.fault);
+                    return Err(not_gone.fault.into());
                 }
             }
         }
         Ok(())
     }
 
-    /// Twilio's copy may go while ours stays only when ours is whole: opened and hashed where a key is at hand, else
-    /// there in its full sealed length.
-    async fn verify(&self, media: &StoredObject) -> Result<String, Fault> {
-        let key = key(media)?;
-        let wrong = |what: &str| {
+    /// Our copy is broken, and Twilio's is kept: it is archived from there once more, the first time. The deletion of
+    /// Twilio's comes with the sweep after that.
+    async fn archive_again(&self, sid: &RecordingSid, what: &str) -> Handled {
+        let kept = |why: &str| {
             Fault::Rejected(format!(
-                "{key}: {what}; Twilio's copy is kept: put the object back from a backup, then redrive"
+                "{what}; Twilio's copy is kept{why}: put the object back from a backup, or find out what damages the \
+                 vault, run `callvault audit --open --repair`, then redrive"
             ))
         };
-        let head = self.vault.head(&key).await?.ok_or_else(|| wrong("the archived copy is not there"))?;
-        if head.bytes != media.sealed_bytes {
-            return Err(wrong("the archived copy has another length than was written"));
+        let row = self.catalog.recording(sid).await?.ok_or_else(|| kept(""))?;
+        if row.was_archived_again() {
+            return Err(kept(", and ours was archived again once already"));
         }
-        if !self.vault.can_open() {
-            return Ok(format!("{key} verified by its {} sealed bytes", head.bytes));
+        let again = ArchiveAgain {
+            queue: self.queue.as_ref(),
+            catalog: &self.catalog,
+            twilio: &self.twilio,
+            clock: &self.clock,
+        };
+        match again.run(&row, ACTOR, what).await? {
+            Again::Queued => Ok("our copy is broken: it is archived again"),
+            Again::Refused(why) => Err(kept(&format!(" ({why})"))),
         }
-        let mut sha256 = digest::Context::new(&digest::SHA256);
-        let mut body = self.vault.open(&key).await?;
-        while let Some(chunk) = body.try_next().await.map_err(|error| unreadable(error, wrong))? {
-            sha256.update(&chunk);
-        }
-        let sha256: String = sha256.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        if sha256 != media.sha256 {
-            return Err(wrong("the archived copy has another SHA-256 than was written"));
-        }
-        Ok(format!("{key} opened and verified by SHA-256"))
     }
 }
 
 fn key(object: &StoredObject) -> Result<ObjectKey, Fault> {
     object.key.parse().map_err(|error| Fault::Rejected(format!("{}: {error}", object.key)))
-}
-
-/// A copy that cannot be read today is not a damaged one.
-fn unreadable(error: io::Error, wrong: impl Fn(&str) -> Fault) -> Fault {
-    let error = VaultError::of_body(error);
-    if error.is_transient() { error.into() } else { wrong(&chain(&error)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use vault::{S3Options, StoreErrorKind, open_store};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn store_that_fails_while_a_copy_is_verified_is_no_damaged_copy() {
-        let wrong = |what: &str| Fault::Rejected(what.to_owned());
-        let damaged = io::Error::new(io::ErrorKind::InvalidData, "flipped");
-        assert!(matches!(unreadable(damaged, wrong), Fault::Rejected(_)));
-        for (kind, is_waited_for) in [(StoreErrorKind::Unavailable, false), (StoreErrorKind::Unsupported, true)] {
-            let mut failed = open_store("no store", S3Options::default()).await.unwrap_err();
-            failed.kind = kind;
-            let fault = unreadable(io::Error::other(failed), wrong);
-            assert_eq!(matches!(fault, Fault::Unauthorized(_)), is_waited_for, "{fault:?}");
-            assert_eq!(matches!(fault, Fault::Transient(_)), !is_waited_for, "{fault:?}");
-        }
-    }
 }

@@ -219,7 +219,8 @@ impl Reconciler {
     }
 }
 
-fn job(stuck: Stuck) -> Job {
+/// The job that takes the step.
+pub(crate) fn job(stuck: Stuck) -> Job {
     let (account_sid, recording_sid) = (stuck.row.account_sid.clone(), stuck.row.recording_sid.clone());
     match stuck.missing {
         StuckWork::Archive => {

@@ -13,7 +13,7 @@ use crate::fault::Fault;
 
 const PAGE: u32 = 500;
 /// An unfinished put this old is nobody's any more: a stage is given 25 minutes for all it does.
-const UNFINISHED_AGE: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const UNFINISHED_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// What a sweep found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

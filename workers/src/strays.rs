@@ -14,7 +14,7 @@ use crate::stray::{Stray, remove_stray};
 
 const PAGE: usize = 500;
 /// A younger object may belong to a stage at work, and listing a big bucket costs: once a day is soon enough.
-const DAY: TimeDelta = TimeDelta::days(1);
+pub(crate) const DAY: TimeDelta = TimeDelta::days(1);
 
 /// What a sweep of the vault found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -83,7 +83,8 @@ fn old_keys(page: Vec<ObjectMeta>, now: DateTime<Utc>) -> Vec<(RecordingSid, Obj
     old.filter_map(|object| Some((recording_of(&object.key)?, object.key))).collect()
 }
 
-fn recording_of(key: &ObjectKey) -> Option<RecordingSid> {
+/// The recording an object is named after.
+pub(crate) fn recording_of(key: &ObjectKey) -> Option<RecordingSid> {
     let name = key.as_str().rsplit('/').next()?;
     name.split('.').next()?.parse().ok()
 }

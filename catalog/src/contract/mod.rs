@@ -11,11 +11,13 @@
 
 mod fixture;
 
+pub mod broken;
 pub mod claims;
 pub mod hear;
 pub mod holds;
 pub mod looking;
 pub mod media;
+pub mod pages;
 pub mod passes;
 pub mod purge;
 pub mod retention;
@@ -188,6 +190,23 @@ macro_rules! contract_tests {
                 stuck_recording_is_taken_again_only_after_the_interval,
                 two_sweeps_at_once_share_what_is_due,
                 two_sweeps_at_once_share_what_is_stuck,
+            }
+            pages {
+                pages_hold_every_recording_once_and_in_order,
+                page_narrows_by_when_recordings_started,
+                versions_of_many_recordings_are_read_at_once,
+                tombstone_names_the_rule_that_made_it,
+            }
+            broken {
+                media_that_was_set_back_is_archived_again_and_flagged,
+                media_that_was_set_back_is_stuck_until_it_is_archived_again,
+                what_was_known_of_media_that_is_set_back_is_audited,
+                media_is_set_back_only_under_the_newest_claim,
+                media_that_nobody_could_archive_again_is_not_set_back,
+                broken_transcript_is_replaced_by_a_further_version,
+                other_version_keeps_it_transcribed_when_one_is_replaced,
+                transcript_that_could_not_be_made_is_not_replaced,
+                replaced_transcript_is_named_until_the_recording_goes,
             }
             passes {
                 pass_that_never_was_complete_is_none,

@@ -42,9 +42,20 @@ fn meta(bucket: &Bucket, object: &Object) -> Option<Result<ObjectMeta, StoreErro
     Some(bucket.meta(&key, object.size().unwrap_or(-1), object.last_modified()))
 }
 
-/// Aborts uploads that began before so long. Of other programs' in a shared bucket it keeps its hands.
-pub(super) async fn sweep_uploads(bucket: &Bucket, older_than: Duration) -> Result<usize, StoreError> {
-    let mut swept = 0;
+/// What to do with uploads that never ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfinished {
+    Count,
+    Abort,
+}
+
+/// Counts uploads that began before so long, or aborts them. Of other programs' in a shared bucket it keeps its hands.
+pub(super) async fn unfinished_uploads(
+    bucket: &Bucket,
+    older_than: Duration,
+    mode: Unfinished,
+) -> Result<usize, StoreError> {
+    let mut old = 0;
     let (mut key_marker, mut upload_marker) = (None, None);
     loop {
         let request = bucket.client.list_multipart_uploads().bucket(&*bucket.name).prefix(&*bucket.prefix);
@@ -53,11 +64,11 @@ pub(super) async fn sweep_uploads(bucket: &Bucket, older_than: Duration) -> Resu
         let listed = listed.map_err(|error| bucket.failed(&what, "s3:ListBucketMultipartUploads", error))?;
         for upload in listed.uploads() {
             if let Some(key) = ours(bucket, upload).filter(|_| is_older(upload, older_than)) {
-                swept += usize::from(abort(bucket, &key, upload).await?);
+                old += usize::from(mode == Unfinished::Count || abort(bucket, &key, upload).await?);
             }
         }
         if listed.is_truncated() != Some(true) {
-            return Ok(swept);
+            return Ok(old);
         }
         (key_marker, upload_marker) = (listed.next_key_marker, listed.next_upload_id_marker);
     }

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use self::bucket::Bucket;
 use self::buffers::Buffers;
+use self::list::Unfinished;
 use crate::ByteStream;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
@@ -79,8 +80,12 @@ impl ObjectStore for S3 {
         list::objects(&self.bucket, prefix)
     }
 
+    async fn count_unfinished(&self, older_than: Duration) -> Result<usize, StoreError> {
+        list::unfinished_uploads(&self.bucket, older_than, Unfinished::Count).await
+    }
+
     async fn sweep_unfinished(&self, older_than: Duration) -> Result<usize, StoreError> {
-        list::sweep_uploads(&self.bucket, older_than).await
+        list::unfinished_uploads(&self.bucket, older_than, Unfinished::Abort).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -1,0 +1,101 @@
+//! The look at what Twilio lists: that the catalog knows it, and that what is deleted is gone.
+
+use std::time::Duration;
+
+use catalog::{RecordingRow, Status};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::TryStreamExt;
+use queue::Job;
+use twilio::{Recording, RecordingStatus};
+
+use super::finding::{Exception, Finding, Heal};
+use super::rows::is_unfinished;
+use super::{PAGE, Run, progress};
+use crate::archive_again::{AtTwilio, at_twilio};
+use crate::fault::Fault;
+
+impl Run<'_> {
+    pub(super) async fn look_at_twilio(&mut self) -> Result<(), Fault> {
+        let audit = self.audit;
+        for account in &audit.accounts {
+            let mut listed = audit.twilio.recordings(account, audit.window.since, audit.window.until).try_chunks(PAGE);
+            while let Some(page) = listed.try_next().await.map_err(|broken| Fault::from(broken.1))? {
+                let more = page.len() as u64;
+                self.summary.listed += more;
+                self.look_at_listed(page).await?;
+                progress("recordings of Twilio's list looked at", self.summary.listed, more);
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at_listed(&mut self, page: Vec<Recording>) -> Result<(), Fault> {
+        let sids: Vec<_> = page.iter().map(|recording| recording.recording_sid.clone()).collect();
+        let known = self.audit.catalog.known(&sids).await?;
+        let now = self.audit.clock.now();
+        for recording in page {
+            match known.get(&recording.recording_sid) {
+                _ if is_unfinished(&recording.status) => self.summary.unfinished += 1,
+                Some(row) => self.look_at_known(row, recording, now).await?,
+                None if !is_final(&recording.status) => self.summary.unfinished += 1,
+                None if is_young(&recording, self.audit.stuck_after, now) => self.summary.unfinished += 1,
+                None => self.missing(recording, now).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn missing(&mut self, recording: Recording, now: DateTime<Utc>) -> Result<(), Fault> {
+        self.summary.recordings += 1;
+        let kept = TimeDelta::days(i64::from(self.audit.policy.retention_days));
+        let is_past = recording.started_at.is_some_and(|started_at| started_at + kept <= now);
+        let past =
+            if is_past { "; it is past RETENTION_DAYS: once archived, it is deleted here and at Twilio" } else { "" };
+        let heals = format!("its archive, which `callvault reconcile --since` queues{past}");
+        let what = format!("Twilio lists it as {}, and the catalog does not know it", recording.status);
+        let sid = recording.recording_sid.clone();
+        let job = Job::ArchiveV1 { recording, received_at: now };
+        let heal = (Heal::TakeIn(job.into()), heals);
+        self.found(Finding::new(Exception::UnknownToCatalog, Some(&sid), what, heal)).await
+    }
+
+    async fn look_at_known(
+        &mut self,
+        row: &RecordingRow,
+        recording: Recording,
+        now: DateTime<Utc>,
+    ) -> Result<(), Fault> {
+        let sid = &row.recording_sid;
+        if row.twilio_deleted_at.is_some() && recording.status == RecordingStatus::Completed {
+            // The page may be older than the deletion.
+            if matches!(at_twilio(&self.audit.twilio, row).await?, AtTwilio::Has(_)) {
+                let what = "the catalog says that Twilio's copy is deleted, and Twilio has it";
+                let heals =
+                    "deleting it at Twilio by hand; see that TWILIO_API_URL was that of its region all the time";
+                let finding = Finding::new(Exception::StillAtTwilio, Some(sid), what, (Heal::None, heals));
+                return self.found(finding).await;
+            }
+        }
+        // What was received and has not moved is stuck, and told as that.
+        let has_ended = matches!(row.status, Status::Absent | Status::Failed);
+        let is_late = !is_young(&recording, self.audit.stuck_after, now);
+        if has_ended && is_late && row.is_moved_by(&recording.status) && is_final(&recording.status) {
+            let what = format!("it is {} here, and Twilio says {}", row.status, recording.status);
+            let job = Job::ArchiveV1 { recording, received_at: row.received_at };
+            let heal = (Heal::TakeIn(job.into()), "its archive, which `callvault reconcile --since` queues");
+            return self.found(Finding::new(Exception::BehindTwilio, Some(sid), what, heal)).await;
+        }
+        Ok(())
+    }
+}
+
+fn is_final(status: &RecordingStatus) -> bool {
+    matches!(status, RecordingStatus::Completed | RecordingStatus::Absent | RecordingStatus::Failed)
+}
+
+/// It ended so lately that its callback, or the sweep that makes up for it, may be on its way.
+fn is_young(recording: &Recording, patience: Duration, now: DateTime<Utc>) -> bool {
+    let lasted = TimeDelta::seconds(recording.duration_secs.unwrap_or_default().into());
+    let patience = TimeDelta::from_std(patience).unwrap_or(TimeDelta::zero());
+    recording.started_at.is_some_and(|started_at| started_at + lasted + patience > now)
+}
