@@ -104,7 +104,8 @@ fn answer(
     match target {
         Target::List => Ok(json(&listing::page(state, account_sid, path, &query)?)),
         Target::Recording(sid) => {
-            let recording = find(state, &account_sid, &sid, with_deleted(&query)).ok_or_else(|| Problem::not_found(path))?;
+            let recording =
+                find(state, &account_sid, &sid, with_deleted(&query)).ok_or_else(|| Problem::not_found(path))?;
             Ok(json(&resource::json(&recording)))
         }
         Target::Delete(sid) => delete(state, &account_sid, &sid, path),
@@ -171,12 +172,7 @@ pub(crate) fn parameter<'a>(query: &'a Query, name: &str) -> Option<&'a str> {
     query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-fn delete(
-    state: &State,
-    account_sid: &AccountSid,
-    sid: &RecordingSid,
-    path: &str,
-) -> Result<Response<Body>, Problem> {
+fn delete(state: &State, account_sid: &AccountSid, sid: &RecordingSid, path: &str) -> Result<Response<Body>, Problem> {
     find(state, account_sid, sid, true).ok_or_else(|| Problem::not_found(path))?;
     match locked(&state.account).delete(sid, state.now()) {
         Deletion::NotFound => Err(Problem::not_found(path)),

@@ -67,7 +67,10 @@ async fn subaccount_has_recordings_and_a_token_of_its_own() {
     };
     assert_eq!(list(ACCOUNT, crate::harness::TOKEN).await.unwrap().status(), 401);
     let page: Value = list(sid.as_str(), "its own").await.unwrap().json().await.unwrap();
-    assert_eq!((page["recordings"].as_array().unwrap().len(), &page["recordings"][0]["sid"]), (1, &json!(own.as_str())));
+    assert_eq!(
+        (page["recordings"].as_array().unwrap().len(), &page["recordings"][0]["sid"]),
+        (1, &json!(own.as_str()))
+    );
     assert_eq!(get(&simulator, &format!("Recordings/{own}.json")).send().await.unwrap().status(), 404);
 }
 
