@@ -1,5 +1,6 @@
 //! The `callvault` command: parses the command line, then hands over to one module a subcommand.
 
+mod backfill_progress;
 mod check;
 mod cli;
 mod config;

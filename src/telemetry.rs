@@ -77,7 +77,8 @@ fn describe() {
     counter!("callvault_jobs_total", "Deliveries worked on, by stage and outcome.");
     histogram!("callvault_job_duration_seconds", "Time a delivery was in hand, by stage.");
     gauge!("callvault_jobs_in_flight", "Deliveries in hand now, by stage.");
-    gauge!("callvault_queue_depth", "Messages ready, delayed or in flight, by stage.");
+    gauge!("callvault_queue_depth", "Messages of new recordings ready, delayed or in flight, by stage.");
+    gauge!("callvault_backfill_depth", "The same of old recordings, by stage.");
     gauge!("callvault_dead_letters", "Dead letters, by stage.");
     counter!("callvault_media_bytes_total", "Bytes of plain media, by direction.");
     counter!("callvault_twilio_requests_total", "Requests to Twilio, by endpoint and status (0: no answer).");
@@ -117,6 +118,7 @@ async fn refresh_queue(queue: &dyn Queue) -> anyhow::Result<()> {
         let depth = queue.depth(stage).await?;
         let waiting = depth.ready + depth.delayed + depth.in_flight;
         metrics::gauge!("callvault_queue_depth", "stage" => stage.as_str()).set(waiting as f64);
+        metrics::gauge!("callvault_backfill_depth", "stage" => stage.as_str()).set(depth.backfill as f64);
         metrics::gauge!("callvault_dead_letters", "stage" => stage.as_str()).set(depth.dead as f64);
     }
     Ok(())

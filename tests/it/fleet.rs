@@ -249,7 +249,8 @@ impl Fleet {
         .await;
     }
 
-    /// How many messages of all stages are in one state: `ready`, `delayed`, `in_flight` (where the queue tells) or `dead`.
+    /// How many messages of all stages are in one state: `ready`, `delayed`, `in_flight` (where the queue tells), `backfill`
+    /// or `dead`.
     pub(crate) fn queued(&self, state: &str) -> u64 {
         self.json(&["queue", "status"]).iter().map(|stage| stage[state].as_u64().unwrap_or_default()).sum()
     }
@@ -261,8 +262,8 @@ impl Fleet {
     }
 
     async fn is_idle(&self) -> bool {
-        let waiting = ["ready", "delayed", "in_flight"].map(|state| self.queued(state));
-        waiting == [0; 3] && self.jobs_in_flight().await == 0
+        let waiting = ["ready", "delayed", "in_flight", "backfill"].map(|state| self.queued(state));
+        waiting == [0; 4] && self.jobs_in_flight().await == 0
     }
 
     /// How many jobs the workers are at, by their own account: RabbitMQ does not tell what it handed out.

@@ -1,6 +1,7 @@
 //! End-to-end tests of the `callvault` command: real processes against the simulator.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod backfill;
 mod bucket;
 mod check;
 mod dead_letters;

@@ -25,7 +25,7 @@ const READINESS_PAUSE_MOST: Duration = Duration::from_secs(600);
 const DURATION_TOLERANCE_SECS: f64 = 1.0;
 
 /// The archive stage.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Archive {
     /// Where the next job is published.
     pub queue: Arc<dyn Queue>,
@@ -45,9 +45,16 @@ pub struct Archive {
     pub transcribes: bool,
     /// Whether Twilio's copy goes as soon as ours is verified.
     pub purges_at_once: bool,
+    /// Whether what it archives is of a backfill, and so its next jobs.
+    pub is_backfill: bool,
 }
 
 impl Archive {
+    /// The same for old recordings: what is asked of Twilio leaves new ones a place.
+    pub(crate) fn of_backfill(&self) -> Archive {
+        Archive { is_backfill: true, twilio: self.twilio.yielding(), ..self.clone() }
+    }
+
     /// Archives `recording` unless that is done. Safe to run any number of times, at once too: one claim, one object
     /// key, and a row that only moves forward.
     pub async fn handle(&self, recording: &Recording, received_at: DateTime<Utc>, stop: &CancellationToken) -> Handled {
@@ -158,6 +165,7 @@ impl Archive {
                 account_sid: account_sid.clone(),
                 recording_sid: recording_sid.clone(),
                 version: 1,
+                is_backfill: self.is_backfill,
             };
             self.queue.publish(&job, Duration::ZERO).await?;
         }

@@ -11,11 +11,14 @@
 
 mod again;
 mod archive;
+mod backfill;
 mod budget;
 mod claimed;
 mod deliver;
 mod dispatcher;
 mod fault;
+mod hands;
+mod listed;
 mod media_check;
 mod observe;
 mod private_address;
@@ -25,12 +28,14 @@ mod retention;
 mod settle;
 mod stray;
 mod strays;
+mod stuck;
 mod transcribe;
 mod twilio_copy;
 mod webhook;
 
 pub use again::SweepMode;
 pub use archive::Archive;
+pub use backfill::BackfillProgress;
 pub use budget::MemoryBudget;
 pub use deliver::{Deliver, DeliveryTarget, DeliveryTargetError};
 pub use dispatcher::{Dispatcher, Stages};
