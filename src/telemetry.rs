@@ -82,8 +82,8 @@ fn describe() {
     gauge!("callvault_dead_letters", "Dead letters, by stage.");
     counter!("callvault_media_bytes_total", "Bytes of plain media, by direction.");
     counter!("callvault_twilio_requests_total", "Requests to Twilio, by endpoint and status (0: no answer).");
-    histogram!("callvault_callback_to_archived_seconds", "From first hearing of a recording to its archive.");
-    histogram!("callvault_callback_to_transcript_seconds", "From first hearing of a recording to its transcript.");
+    histogram!("callvault_callback_to_archived_seconds", "From first hearing of a new recording to its archive.");
+    histogram!("callvault_callback_to_transcript_seconds", "From first hearing of a new recording to its transcript.");
     gauge!("callvault_retention_overdue", "Recordings past their date and not on hold: alert when not 0.");
 }
 

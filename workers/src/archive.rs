@@ -139,8 +139,11 @@ impl Archive {
             });
         }
         metrics::counter!("callvault_media_bytes_total", "direction" => "archived").increment(media.bytes);
-        let since_callback = (now - row.received_at).to_std().unwrap_or_default();
-        metrics::histogram!("callvault_callback_to_archived_seconds").record(since_callback);
+        // An old recording's waiting is no delay of anybody's call.
+        if !self.is_backfill {
+            let since_callback = (now - row.received_at).to_std().unwrap_or_default();
+            metrics::histogram!("callvault_callback_to_archived_seconds").record(since_callback);
+        }
         Ok(())
     }
 

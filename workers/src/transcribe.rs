@@ -139,8 +139,10 @@ impl Transcribe {
             self.remove_stray(row, transcript.version).await?;
             return Err(error.into());
         }
-        let since_callback = (now - row.received_at).to_std().unwrap_or_default();
-        metrics::histogram!("callvault_callback_to_transcript_seconds").record(since_callback);
+        if !self.is_backfill {
+            let since_callback = (now - row.received_at).to_std().unwrap_or_default();
+            metrics::histogram!("callvault_callback_to_transcript_seconds").record(since_callback);
+        }
         Ok(())
     }
 
