@@ -116,7 +116,8 @@ pub(crate) struct ReconcileOptions {
     /// Again and again, at this distance (15m, 1h), until told to stop.
     #[arg(long, value_parser = parse_period, value_name = "PERIOD", conflicts_with = "dry_run")]
     pub(crate) every: Option<Duration>,
-    /// First day of Twilio's list (2026-01-31, RFC 3339, or 30d ago); default from the last pass on.
+    /// Backfill from this day of Twilio's list on (2026-01-31, RFC 3339, or 30d ago), going on where one from the same day
+    /// was broken off; default no backfill, but what is new since the last pass.
     #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
     /// Last day to read; default today.
@@ -125,7 +126,7 @@ pub(crate) struct ReconcileOptions {
     /// Count what is missing or stuck, queue nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// The queue was lost: queue what a pass queued lately too.
+    /// The queue was lost: queue what a pass queued lately too. A backfill begins anew.
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) again: bool,
 }

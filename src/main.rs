@@ -2,6 +2,7 @@
 
 mod actor;
 mod audit;
+mod backfill_progress;
 mod check;
 mod cli;
 mod config;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
-use queue::{DeadLetter, Job, Queue, Stage};
+use queue::{DeadLetter, Depth, Job, Queue, Stage};
 use serde::Serialize;
 
 use crate::cli::QueueCommand;
@@ -21,6 +21,7 @@ struct StageDepth {
     delayed: u64,
     /// None where the queue does not tell.
     in_flight: Option<u64>,
+    backfill: u64,
     dead: u64,
 }
 
@@ -55,10 +56,11 @@ async fn status(queue: &dyn Queue, output: Output) -> anyhow::Result<()> {
     for stage in Stage::ALL {
         let depth = queue.depth(stage).await?;
         let in_flight = queue.sees_all_in_flight().then_some(depth.in_flight);
-        depths.push(StageDepth { stage, ready: depth.ready, delayed: depth.delayed, in_flight, dead: depth.dead });
+        let Depth { ready, delayed, backfill, dead, .. } = depth;
+        depths.push(StageDepth { stage, ready, delayed, in_flight, backfill, dead });
     }
-    output.list(&depths, &["stage", "ready", "delayed", "in flight", "dead"], |depth| {
-        let numbers = [Some(depth.ready), Some(depth.delayed), depth.in_flight, Some(depth.dead)];
+    output.list(&depths, &["stage", "ready", "delayed", "in flight", "backfill", "dead"], |depth| {
+        let numbers = [Some(depth.ready), Some(depth.delayed), depth.in_flight, Some(depth.backfill), Some(depth.dead)];
         let shown = numbers.map(|number| number.map_or("unknown".to_owned(), |number| number.to_string()));
         std::iter::once(depth.stage.to_string()).chain(shown).collect()
     })

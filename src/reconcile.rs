@@ -6,6 +6,7 @@ use catalog::Schedule;
 use queue::Clock;
 use workers::{ReconcileReport, ReconcileWindow};
 
+use crate::backfill_progress::Shown;
 use crate::cli::ReconcileOptions;
 use crate::config::Config;
 use crate::output::Output;
@@ -20,11 +21,17 @@ pub(crate) async fn run(config: &Config, options: &ReconcileOptions, output: Out
         until: options.until.map(|until| until.date_naive()),
     };
     let reconciler = wiring::reconciler(config, &queue, &catalog, options.mode())?;
-    let pass = async { Ok(reconciler.run(window, now).await?) };
+    // One that reads old lists may last for days, and must not keep the others from running meanwhile.
+    let schedule = if window.since.is_some() { Schedule::Backfill } else { Schedule::Reconcile };
+    let pass = async {
+        let shown = window.since.map(|_| Shown::start());
+        let tell = |progress: &_| shown.iter().for_each(|shown| shown.tell(progress));
+        Ok(reconciler.run_telling(window, now, &tell).await?)
+    };
     let swept = if options.dry_run {
         Swept { report: pass.await?, skipped: false }
     } else {
-        alone(&catalog, Schedule::Reconcile, pass).await?
+        alone(&catalog, schedule, pass).await?
     };
     let report = &swept.report;
     if report.past_retention > 0 {
@@ -35,7 +42,7 @@ pub(crate) async fn run(config: &Config, options: &ReconcileOptions, output: Out
             config.policy.retention_days
         );
     }
-    output.document(&swept, |swept| swept.text(Schedule::Reconcile, text))?;
+    output.document(&swept, |swept| swept.text(schedule, text))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -77,7 +77,8 @@ fn describe() {
     counter!("callvault_jobs_total", "Deliveries worked on, by stage and outcome.");
     histogram!("callvault_job_duration_seconds", "Time a delivery was in hand, by stage.");
     gauge!("callvault_jobs_in_flight", "Deliveries in hand now, by stage.");
-    gauge!("callvault_queue_depth", "Messages ready, delayed or in flight, by stage.");
+    gauge!("callvault_queue_depth", "Messages of new recordings ready, delayed or in flight, by stage.");
+    gauge!("callvault_backfill_depth", "The same of old recordings, by stage.");
     gauge!("callvault_dead_letters", "Dead letters, by stage.");
     gauge!("callvault_spool_depth", "Callbacks that wait in the spool for the queue.");
     gauge!("callvault_spool_oldest_age_seconds", "How long the oldest of them waits.");
@@ -85,8 +86,8 @@ fn describe() {
     counter!("callvault_spool_drained_total", "Callbacks that went from the spool to the queue.");
     counter!("callvault_media_bytes_total", "Bytes of plain media, by direction.");
     counter!("callvault_twilio_requests_total", "Requests to Twilio, by endpoint and status (0: no answer).");
-    histogram!("callvault_callback_to_archived_seconds", "From first hearing of a recording to its archive.");
-    histogram!("callvault_callback_to_transcript_seconds", "From first hearing of a recording to its transcript.");
+    histogram!("callvault_callback_to_archived_seconds", "From first hearing of a new recording to its archive.");
+    histogram!("callvault_callback_to_transcript_seconds", "From first hearing of a new recording to its transcript.");
     gauge!("callvault_retention_overdue", "Recordings past their date and not on hold: alert when not 0.");
 }
 
@@ -121,6 +122,7 @@ async fn refresh_queue(queue: &dyn Queue) -> anyhow::Result<()> {
         let depth = queue.depth(stage).await?;
         let waiting = depth.ready + depth.delayed + depth.in_flight;
         metrics::gauge!("callvault_queue_depth", "stage" => stage.as_str()).set(waiting as f64);
+        metrics::gauge!("callvault_backfill_depth", "stage" => stage.as_str()).set(depth.backfill as f64);
         metrics::gauge!("callvault_dead_letters", "stage" => stage.as_str()).set(depth.dead as f64);
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use catalog::{Catalog, CatalogError, CatalogOptions};
@@ -24,6 +25,9 @@ use workers::{
 use crate::config::{Config, Provider, SpoolConfig, Twilio};
 use crate::settings::SettingsError;
 use crate::store;
+
+/// How long an account's limits may hold up a worker that has others' jobs to do: the job goes back, uncharged.
+const TWILIO_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn queue(config: &Config) -> anyhow::Result<Arc<dyn Queue>> {
     let options = queue::Options { lease: config.queue_lease, clock: Clock::System };
@@ -242,7 +246,7 @@ pub(crate) async fn stages(
 ) -> anyhow::Result<Stages> {
     let vault = vault_over(config, store::ready(config, catalog).await?).await?;
     let clock = Clock::System;
-    let twilio = twilio(config.twilio()?)?;
+    let twilio = twilio(config.twilio()?)?.with_patience(TWILIO_PATIENCE);
     let transcriber = if wanted.contains(&Stage::Transcribe) { transcriber(config)? } else { None };
     let target = if wanted.contains(&Stage::Deliver) { delivery_target(config)? } else { None };
     let budget = MemoryBudget::new(config.worker_memory_mb - store_memory_mb(config));
@@ -257,6 +261,7 @@ pub(crate) async fn stages(
             budget: budget.clone(),
             transcribes: config.transcribes(),
             purges_at_once: config.policy.twilio_delete_after_days == Some(0),
+            is_backfill: false,
         },
         purge: Purge {
             queue: Arc::clone(queue),
@@ -288,6 +293,7 @@ pub(crate) async fn stages(
             budget,
             delivers: config.delivery.is_some(),
             breaker: Breaker::default(),
+            is_backfill: false,
         }),
     })
 }

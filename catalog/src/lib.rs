@@ -17,6 +17,7 @@
 //! transaction back.
 
 mod audit;
+mod backfill;
 mod broken;
 mod change;
 mod claims;
@@ -50,6 +51,7 @@ mod view;
 mod words;
 
 pub use audit::{AuditEntry, AuditRow};
+pub use backfill::BackfillDays;
 pub use claims::Claim;
 pub use connect::{Catalog, CatalogOptions};
 pub use error::{CatalogError, Refusal};

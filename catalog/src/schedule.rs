@@ -39,7 +39,7 @@ impl Catalog {
         Ok(held.map(|held| ScheduleLock { held }))
     }
 
-    /// On a connection of its own: a sweep may take hours, and the pool's are for moments.
+    /// On a connection of its own: a sweep may take hours or days, and the pool's are for moments.
     async fn lock_on_server(&self, schedule: Schedule) -> Result<Option<AnyConnection>, CatalogError> {
         let mut connection = connect(&self.writers.connect_options()).await?;
         let (begin, lock) = (self.dialect.begin_schedule, self.dialect.lock_schedule);
@@ -90,6 +90,7 @@ impl Schedule {
         match self {
             Schedule::Retention => 1,
             Schedule::Reconcile => 2,
+            Schedule::Backfill => 3,
         }
     }
 }

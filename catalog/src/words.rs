@@ -90,6 +90,8 @@ words! {
         Retention = "retention",
         /// Finding what is missing or stuck.
         Reconcile = "reconcile",
+        /// Taking in old recordings, which may last for days: reconcile goes on meanwhile.
+        Backfill = "backfill",
     }
 }
 

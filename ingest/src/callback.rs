@@ -77,7 +77,7 @@ fn verify(ingest: &Ingest, form: &Form) -> Result<(), Refusal> {
 /// Returns once the queue, or the spool before it, confirmed. A publish that ran out of time may still happen: Twilio is told to send the
 /// callback again, and twice is harmless.
 async fn publish(ingest: &Ingest, recording: Recording) -> Result<(), Refusal> {
-    let job = Job::ArchiveV1 { recording, received_at: ingest.clock.now() };
+    let job = Job::ArchiveV1 { recording, received_at: ingest.clock.now(), is_backfill: false };
     match tokio::time::timeout(ingest.publish_timeout, ingest.outlet.publish(&job)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Refusal::Unavailable(error)),

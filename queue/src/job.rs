@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use twilio::{AccountSid, Recording, RecordingSid};
 
 use crate::error::DecodeError;
+use crate::message::Lane;
 use crate::stage::Stage;
 
 /// One step of one recording's way. Carries ids and the few facts of a callback; never media, a URL or a phone number.
@@ -22,6 +23,9 @@ pub enum Job {
         recording: Recording,
         /// When it was first heard.
         received_at: DateTime<Utc>,
+        /// Of a backfill: it waits until no new recording's does. Not written where it is not so.
+        #[serde(default, skip_serializing_if = "is_false")]
+        is_backfill: bool,
     },
     /// Make a version of the transcript.
     TranscribeV1 {
@@ -31,6 +35,9 @@ pub enum Job {
         recording_sid: RecordingSid,
         /// 1 for the first.
         version: u32,
+        /// Of a backfill: it waits until no new recording's does. Not written where it is not so.
+        #[serde(default, skip_serializing_if = "is_false")]
+        is_backfill: bool,
     },
     /// Post a version of the transcript.
     DeliverV1 {
@@ -40,6 +47,9 @@ pub enum Job {
         recording_sid: RecordingSid,
         /// Which version.
         version: u32,
+        /// Of a backfill: it waits until no new recording's does. Not written where it is not so.
+        #[serde(default, skip_serializing_if = "is_false")]
+        is_backfill: bool,
     },
     /// Delete what of the recording is due.
     PurgeV1 {
@@ -52,6 +62,16 @@ pub enum Job {
 
 impl Job {
     /// The lane it waits in.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Job::ArchiveV1 { is_backfill: true, .. }
+            | Job::TranscribeV1 { is_backfill: true, .. }
+            | Job::DeliverV1 { is_backfill: true, .. } => Lane::backfill(self.stage()),
+            _ => Lane::live(self.stage()),
+        }
+    }
+
+    /// The step it asks for.
     pub fn stage(&self) -> Stage {
         match self {
             Job::ArchiveV1 { .. } => Stage::Archive,
@@ -97,6 +117,11 @@ impl Job {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,26 +130,30 @@ mod tests {
     const RECORDING: &str = "REcccccccccccccccccccccccccccccccc";
 
     /// Messages that wait in queues out there: these texts must stay readable for ever.
-    fn stored() -> [(String, Stage); 4] {
+    fn stored() -> [(String, Lane); 5] {
         let ids = format!(r#""account_sid":"{ACCOUNT}","recording_sid":"{RECORDING}""#);
         [
             (
                 format!(
                     r#"{{"job":"ArchiveV1","recording":{{{ids},"call_sid":null,"conference_sid":null,"status":"completed","source":"DialVerb","channels":2,"duration_secs":13,"started_at":"2026-03-24T18:15:40Z","error_code":null,"encryption":null}},"received_at":"2026-03-24T18:16:00Z"}}"#
                 ),
-                Stage::Archive,
+                Lane::live(Stage::Archive),
             ),
-            (format!(r#"{{"job":"TranscribeV1",{ids},"version":1}}"#), Stage::Transcribe),
-            (format!(r#"{{"job":"DeliverV1",{ids},"version":2}}"#), Stage::Deliver),
-            (format!(r#"{{"job":"PurgeV1",{ids}}}"#), Stage::Purge),
+            (format!(r#"{{"job":"TranscribeV1",{ids},"version":1}}"#), Lane::live(Stage::Transcribe)),
+            (
+                format!(r#"{{"job":"TranscribeV1",{ids},"version":1,"is_backfill":true}}"#),
+                Lane::backfill(Stage::Transcribe),
+            ),
+            (format!(r#"{{"job":"DeliverV1",{ids},"version":2}}"#), Lane::live(Stage::Deliver)),
+            (format!(r#"{{"job":"PurgeV1",{ids}}}"#), Lane::live(Stage::Purge)),
         ]
     }
 
     #[test]
     fn stored_messages_are_read_and_written_as_they_stand() {
-        for (text, stage) in stored() {
+        for (text, lane) in stored() {
             let job = Job::decode(text.as_bytes()).unwrap();
-            assert_eq!((job.stage(), job.recording_sid().as_str()), (stage, RECORDING));
+            assert_eq!((job.lane(), job.recording_sid().as_str()), (lane, RECORDING));
             assert_eq!(job.encode(), text.as_bytes());
         }
     }

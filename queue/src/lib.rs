@@ -24,7 +24,7 @@ use async_trait::async_trait;
 pub use clock::Clock;
 pub use error::{DecodeError, QueueError, Source};
 pub use job::Job;
-pub use message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
+pub use message::{DeadLetter, Delivery, Depth, Lane, LaneKind, Receipt, Settlement};
 pub use stage::{Stage, UnknownStage};
 pub use trace::{TraceParent, TraceParentError};
 
@@ -69,11 +69,13 @@ fn unknown(scheme: Option<(&str, &str)>) -> QueueError {
     ))
 }
 
-/// A durable queue with one lane a stage and one of dead letters beside each. Every engine passes the contract suite.
+/// A durable queue: each stage has a lane of jobs, most have one of a backfill's beside it, and all have one of dead
+/// letters. Every engine passes the contract suite.
 #[async_trait]
 pub trait Queue: Debug + Send + Sync + 'static {
-    /// Returns after the engine confirmed that the message outlives a crash. The current trace goes with it. An error
-    /// means it may or may not be there: publish again. Not to be received before `delay` has passed.
+    /// Returns after the engine confirmed that the message outlives a crash. It waits in the lane that [`Job::lane`] names.
+    /// The current trace goes with it. An error means it may or may not be there: publish again. Not to be received before
+    /// `delay` has passed.
     async fn publish(&self, job: &Job, delay: Duration) -> Result<(), QueueError>;
 
     /// Publishes what another queue handed over, to be received at once. Its body, when it was first published and its
@@ -88,7 +90,7 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// A whole new lease from now; [`QueueError::LeaseLost`] where it ran out and the message went to another receiver.
     async fn extend(&self, receipt: &Receipt) -> Result<(), QueueError>;
 
-    /// Ends a delivery. [`QueueError::LeaseLost`] where it went to another receiver: nothing is changed then. After any
+    /// Ends a delivery; a retry goes back to its own lane. [`QueueError::LeaseLost`] where it went to another receiver: nothing is changed then. After any
     /// other error it is not ended yet: the engine goes on trying by itself, or the message comes again.
     async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError>;
 
@@ -127,7 +129,7 @@ pub trait Queue: Debug + Send + Sync + 'static {
     fn lease(&self) -> Duration;
 }
 
-/// Puts up to `max` dead letters of a stage back, each with its attempts counted anew. A crash between the two steps
+/// Puts up to `max` dead letters of a stage back into the lanes they came from, each with its attempts counted anew. A crash between the two steps
 /// leaves a message in both places, never in none.
 pub async fn redrive(queue: &dyn Queue, stage: Stage, max: usize) -> Result<usize, QueueError> {
     let mut redriven = 0;

@@ -10,22 +10,55 @@ use crate::trace::TraceParent;
 
 /// Where deliveries are received from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Lane {
     /// The stage.
     pub stage: Stage,
-    /// Its dead letters instead of its jobs.
-    pub is_dead: bool,
+    /// Which of its lanes.
+    pub kind: LaneKind,
+}
+
+/// The lanes of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LaneKind {
+    /// The jobs of new recordings.
+    Live,
+    /// The jobs of old recordings, which wait until no new one does; not every stage has it.
+    Backfill,
+    /// The dead letters of both.
+    Dead,
 }
 
 impl Lane {
     /// A stage's jobs.
-    pub fn live(stage: Stage) -> Lane {
-        Lane { stage, is_dead: false }
+    pub const fn live(stage: Stage) -> Lane {
+        Lane { stage, kind: LaneKind::Live }
+    }
+
+    /// A stage's jobs that can wait; all of its jobs where it tells none apart.
+    pub const fn backfill(stage: Stage) -> Lane {
+        Lane { stage, kind: if stage.has_backfill() { LaneKind::Backfill } else { LaneKind::Live } }
     }
 
     /// A stage's dead letters.
-    pub fn dead(stage: Stage) -> Lane {
-        Lane { stage, is_dead: true }
+    pub const fn dead(stage: Stage) -> Lane {
+        Lane { stage, kind: LaneKind::Dead }
+    }
+
+    /// The lanes of `stage` that there are.
+    pub fn all_of(stage: Stage) -> impl Iterator<Item = Lane> {
+        let backfill = stage.has_backfill().then_some(Lane::backfill(stage));
+        [Lane::live(stage)].into_iter().chain(backfill).chain([Lane::dead(stage)])
+    }
+
+    /// Every lane.
+    pub fn all() -> impl Iterator<Item = Lane> {
+        Stage::ALL.into_iter().flat_map(Lane::all_of)
+    }
+
+    /// Whether dead letters are in it.
+    pub fn is_dead(self) -> bool {
+        self.kind == LaneKind::Dead
     }
 }
 
@@ -82,14 +115,16 @@ pub enum Settlement {
 /// How many messages a stage has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Depth {
-    /// To be received now.
+    /// To be received now, in the live lane.
     pub ready: u64,
-    /// To be received later.
+    /// To be received later, in the live lane.
     pub delayed: u64,
-    /// Received and not settled; only by this handle where [`sees_all_in_flight`](crate::Queue::sees_all_in_flight) is
-    /// false.
+    /// Received from the live lane and not settled; only by this handle where
+    /// [`sees_all_in_flight`](crate::Queue::sees_all_in_flight) is false.
     pub in_flight: u64,
-    /// Dead letters.
+    /// All of these of the backfill lane.
+    pub backfill: u64,
+    /// Dead letters of both lanes.
     pub dead: u64,
 }
 

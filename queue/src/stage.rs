@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A stage, and the lane that its jobs wait in.
+/// A stage; its jobs wait in lanes of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
@@ -31,6 +31,11 @@ impl Stage {
             Stage::Deliver => "deliver",
             Stage::Purge => "purge",
         }
+    }
+
+    /// Whether old recordings have a lane of their own in it. A deletion is due on its day, whosever it is.
+    pub const fn has_backfill(self) -> bool {
+        !matches!(self, Stage::Purge)
     }
 }
 

@@ -1,11 +1,12 @@
-//! The simulated account: its recordings, in memory, as Twilio keeps them.
+//! The simulated accounts' recordings, in memory, as Twilio keeps them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use twilio::{CallSid, ConferenceSid, RecordingSid};
+use twilio::{AccountSid, CallSid, ConferenceSid, RecordingSid};
 
 use crate::encryption::Encrypted;
 use crate::media::Media;
@@ -25,6 +26,7 @@ const UNFINISHED: [&str; 4] = ["in-progress", "paused", "stopped", "processing"]
 #[derive(Clone, Debug)]
 pub(crate) struct Recording {
     pub(crate) sid: RecordingSid,
+    pub(crate) account_sid: AccountSid,
     pub(crate) index: u64,
     pub(crate) call_sid: Option<CallSid>,
     pub(crate) conference_sid: Option<ConferenceSid>,
@@ -39,7 +41,7 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    fn new(plan: &CallPlan, seed: u64) -> Self {
+    fn new(plan: &CallPlan, seed: u64, account_sid: AccountSid) -> Self {
         let is_conference = plan.is_conference || plan.source == "Conference";
         let (status, error_code) = match plan.media {
             MediaPlan::Absent { code } => ("absent", code),
@@ -48,6 +50,7 @@ impl Recording {
         };
         Self {
             sid: derive::recording_sid(seed, plan.index),
+            account_sid,
             index: plan.index,
             call_sid: (!is_conference).then(|| derive::call_sid(seed, plan.index)),
             conference_sid: is_conference.then(|| derive::conference_sid(seed, plan.index)),
@@ -104,8 +107,9 @@ fn recorded(plan: &CallPlan, seed: u64) -> Option<Media> {
 }
 
 /// Which recordings a list request asks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Filter {
+    pub(crate) account_sid: AccountSid,
     pub(crate) not_before: Option<DateTime<Utc>>,
     pub(crate) not_after: Option<DateTime<Utc>>,
     /// Exclusive, for a whole day.
@@ -116,6 +120,11 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
+    /// Nothing newer matches.
+    fn newest(&self) -> Option<DateTime<Utc>> {
+        self.not_after.into_iter().chain(self.before).min()
+    }
+
     fn matches(&self, recording: &Recording, now: DateTime<Utc>) -> bool {
         let created = recording.started_at;
         self.not_before.is_none_or(|bound| created >= bound)
@@ -129,6 +138,7 @@ impl Filter {
                 .conference_sid
                 .as_deref()
                 .is_none_or(|sid| recording.conference_sid.as_ref().is_some_and(|own| own.as_str() == sid))
+            && recording.account_sid == self.account_sid
             && recording.is_visible(self.with_deleted, now)
     }
 }
@@ -139,6 +149,10 @@ pub(crate) enum Deletion {
     Deleted,
     NotFound,
     NotCompleted,
+}
+
+fn first_sid() -> RecordingSid {
+    format!("RE{}", "0".repeat(32)).parse().expect("RE and 32 hex digits are a RecordingSid")
 }
 
 type Position = (Reverse<DateTime<Utc>>, RecordingSid);
@@ -152,7 +166,7 @@ pub(crate) struct Account {
 
 impl Account {
     /// Adds the recording of a plan. An index that is there already stays as it is: the call was placed before.
-    pub(crate) fn add(&mut self, plan: &CallPlan, seed: u64) -> Recording {
+    pub(crate) fn add(&mut self, plan: &CallPlan, seed: u64, account_sid: &AccountSid) -> Recording {
         if let Some(known) = self.by_sid.get(&derive::recording_sid(seed, plan.index)) {
             return known.clone();
         }
@@ -161,7 +175,7 @@ impl Account {
         {
             self.by_sid.remove(&sid);
         }
-        let recording = Recording::new(plan, seed);
+        let recording = Recording::new(plan, seed, account_sid.clone());
         self.newest_first.insert((Reverse(recording.started_at), recording.sid.clone()), ());
         self.by_sid.insert(recording.sid.clone(), recording.clone());
         recording
@@ -208,13 +222,16 @@ impl Account {
     ) -> (Vec<&Recording>, bool) {
         let after =
             cursor.and_then(|sid| self.by_sid.get(sid)).map(|last| (Reverse(last.started_at), last.sid.clone()));
-        let bound = match after {
-            Some(position) => std::ops::Bound::Excluded(position),
-            None => std::ops::Bound::Unbounded,
+        let bound = match (after, filter.newest()) {
+            (Some(position), _) => Bound::Excluded(position),
+            // No SID is before this.
+            (None, Some(newest)) => Bound::Included((Reverse(newest), first_sid())),
+            (None, None) => Bound::Unbounded,
         };
         let mut rows = self
             .newest_first
-            .range((bound, std::ops::Bound::Unbounded))
+            .range((bound, Bound::Unbounded))
+            .take_while(|((Reverse(created), _), ())| filter.not_before.is_none_or(|oldest| *created >= oldest))
             .filter_map(|((_, sid), ())| self.by_sid.get(sid))
             .filter(|recording| filter.matches(recording, now))
             .skip(skip);

@@ -4,7 +4,7 @@
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
-use twilio::Algorithm;
+use twilio::{AccountSid, Algorithm};
 use url::Url;
 
 use crate::account::Recording;
@@ -27,8 +27,8 @@ pub(crate) enum Origin {
 }
 
 /// The parameters Twilio sends for this recording and status.
-pub(crate) fn form(state: &State, recording: &Recording, status: &str) -> Form {
-    let mut form: Vec<(&str, String)> = vec![("AccountSid", state.account_sid.to_string())];
+pub(crate) fn form(recording: &Recording, status: &str) -> Form {
+    let mut form: Vec<(&str, String)> = vec![("AccountSid", recording.account_sid.to_string())];
     if let Some(sid) = &recording.call_sid {
         form.push(("CallSid", sid.to_string()));
     }
@@ -51,7 +51,7 @@ pub(crate) fn form(state: &State, recording: &Recording, status: &str) -> Form {
     if recording.conference_sid.is_none() {
         form.push(("RecordingTrack", "both".to_owned()));
     }
-    form.push(("RecordingUrl", format!("https://api.twilio.com{}", resource::path(&state.account_sid, recording))));
+    form.push(("RecordingUrl", format!("https://api.twilio.com{}", resource::path(recording))));
     form.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -66,10 +66,17 @@ pub(crate) struct SignedCallback {
 }
 
 impl SignedCallback {
-    pub(crate) fn new(state: &State, callback: &CallbackTarget, mut form: Form, origin: Origin) -> Self {
+    pub(crate) fn new(
+        state: &State,
+        callback: &CallbackTarget,
+        account_sid: &AccountSid,
+        mut form: Form,
+        origin: Origin,
+    ) -> Self {
         let serial = state.next_serial();
         let wrong_token = SecretString::from(derive::hex_digits(state.seed, serial, "wrong token"));
-        let token = if origin == Origin::WrongToken { &wrong_token } else { &state.auth_token };
+        let own_token = state.token_of(account_sid).unwrap_or_default();
+        let token = if origin == Origin::WrongToken { &wrong_token } else { &own_token };
         let signature = twilio::sign(&signed_url(&callback.public_url), &form, token, Algorithm::HmacSha1);
         if origin == Origin::Tampered {
             let other = format!("RE{}", derive::hex_digits(state.seed, serial, "tampered"));

@@ -1,7 +1,7 @@
 //! Placing calls, and the truth about what was recorded.
 
 use serde::Serialize;
-use twilio::RecordingSid;
+use twilio::{AccountSid, RecordingSid};
 
 use crate::account::Recording;
 use crate::media::Media;
@@ -31,10 +31,10 @@ pub struct SimulatedRecording {
 }
 
 /// The recording of `plan` exists from now on.
-pub(crate) fn add(state: &State, plan: &CallPlan) -> (Recording, PlannedRecording) {
-    let recording = locked(&state.account).add(plan, state.seed);
+pub(crate) fn add(state: &State, account_sid: &AccountSid, plan: &CallPlan) -> (Recording, PlannedRecording) {
+    let recording = locked(&state.account).add(plan, state.seed, account_sid);
     let planned = PlannedRecording {
-        account_sid: state.account_sid.clone(),
+        account_sid: recording.account_sid.clone(),
         recording_sid: recording.sid.clone(),
         call_sid: recording.call_sid.clone(),
         conference_sid: recording.conference_sid.clone(),
@@ -44,8 +44,8 @@ pub(crate) fn add(state: &State, plan: &CallPlan) -> (Recording, PlannedRecordin
 }
 
 /// Adds the recording and sends its callbacks.
-pub(crate) async fn place(state: &State, plan: &CallPlan) -> PlannedRecording {
-    let (recording, mut planned) = add(state, plan);
+pub(crate) async fn place(state: &State, account_sid: &AccountSid, plan: &CallPlan) -> PlannedRecording {
+    let (recording, mut planned) = add(state, account_sid, plan);
     planned.callbacks = delivery::send_planned(state, &recording, plan).await;
     planned
 }

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
@@ -25,7 +25,7 @@ pub(crate) fn routes() -> Router<Arc<State>> {
         .route("/simulator/callback", post(set_callback))
         .route("/simulator/faults", get(faults).post(set_faults))
         .route("/simulator/counters", get(counters).delete(reset_counters))
-        .route("/simulator/recordings", get(recordings))
+        .route("/simulator/recordings", get(recordings).post(add_recordings))
 }
 
 /// A [`CallPlan`] as JSON: only `index` is required; the rest is as [`CallPlan::nth`] has it, starting now.
@@ -58,12 +58,34 @@ impl CallRequest {
 /// Answers when the callbacks are done.
 async fn place_call(Shared(state): Shared<Arc<State>>, Json(request): Json<CallRequest>) -> impl IntoResponse {
     match request.plan(state.now()) {
-        Some(plan) => Json(calls::place(&state, &plan).await).into_response(),
+        Some(plan) => Json(calls::place(&state, &state.account_sid, &plan).await).into_response(),
         None => {
             let problem = json!({ "detail": format!("source: must be one of {}", SOURCES.join(", ")) });
             (StatusCode::BAD_REQUEST, Json(problem)).into_response()
         }
     }
+}
+
+/// An old account: so many recordings, spread evenly over so many days before now, of which nobody is told.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PastRequest {
+    /// Their indices begin at 0.
+    count: u32,
+    days: u32,
+    /// As [`CallPlan::nth`] has it where it is left out.
+    media: Option<MediaPlan>,
+}
+
+async fn add_recordings(Shared(state): Shared<Arc<State>>, Json(request): Json<PastRequest>) -> StatusCode {
+    let distance = TimeDelta::days(request.days.into()) / i32::try_from(request.count).unwrap_or(i32::MAX).max(1);
+    let mut started_at = state.now();
+    for index in 0..request.count.into() {
+        started_at -= distance;
+        let plan = CallPlan::nth(index, started_at);
+        calls::add(&state, &state.account_sid, &CallPlan { media: request.media.unwrap_or(plan.media), ..plan });
+    }
+    StatusCode::NO_CONTENT
 }
 
 #[derive(Debug, Deserialize)]

@@ -66,8 +66,8 @@ impl<'a> Sending<'a> {
         let Some(callback) = locked(&state.callback).clone() else {
             return outcome;
         };
-        let form = form(state, self.recording, self.status);
-        let request = SignedCallback::new(state, &callback, form, self.origin);
+        let form = form(self.recording, self.status);
+        let request = SignedCallback::new(state, &callback, &self.recording.account_sid, form, self.origin);
         let deadline = begun + self.policy.total;
         while let Some(pause) = self.policy.pause_before(outcome.attempts) {
             if Instant::now() + pause >= deadline {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
-use twilio::RecordingSid;
+use twilio::{AccountSid, RecordingSid};
 
 /// The faults in force. Off by default. `…_every: n` strikes every n-th request that could suffer it (the n-th, the
 /// 2n-th…); one request suffers one fault, the first that is due in the order of the fields here.
@@ -12,6 +12,8 @@ use twilio::RecordingSid;
 pub struct Faults {
     /// Most Twilio requests at once, bodies included; more get 429 with code 20429.
     pub concurrency_limit: Option<u32>,
+    /// Every Twilio request of this account: 429 with code 20429.
+    pub throttle_account: Option<AccountSid>,
     /// Twilio requests: 429 with code 20429.
     pub throttle_every: Option<u32>,
     /// `Retry-After` of every 429 and 503, in seconds; absent when not set.

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use twilio::RecordingSid;
+use twilio::{AccountSid, RecordingSid};
 
 use crate::account::Filter;
 use crate::problem::Problem;
@@ -20,11 +20,11 @@ type Query = Vec<(String, String)>;
 /// One page of the list, newest first.
 ///
 /// `PageToken` names the last recording of the page before, so new recordings don't shift the pages.
-pub(crate) fn page(state: &State, path: &str, query: &Query) -> Result<Value, Problem> {
+pub(crate) fn page(state: &State, account_sid: AccountSid, path: &str, query: &Query) -> Result<Value, Problem> {
     let size = page_size(query)?;
     let number: usize = number(query, "Page")?.unwrap_or(0);
     let cursor = page_token(query)?;
-    let filter = filter(query)?;
+    let filter = filter(account_sid, query)?;
     let skip = if cursor.is_some() { 0 } else { number.saturating_mul(size) };
 
     let account = locked(&state.account);
@@ -43,7 +43,7 @@ pub(crate) fn page(state: &State, path: &str, query: &Query) -> Result<Value, Pr
         "page_size": size,
         "start": start,
         "end": start + recordings.len().saturating_sub(1),
-        "recordings": recordings.iter().map(|one| resource::json(&state.account_sid, one)).collect::<Vec<_>>(),
+        "recordings": recordings.iter().map(|one| resource::json(one)).collect::<Vec<_>>(),
     }))
 }
 
@@ -66,11 +66,12 @@ fn page_token(query: &Query) -> Result<Option<RecordingSid>, Problem> {
     token.map(|token| sid(token).ok_or_else(|| invalid("PageToken"))).transpose()
 }
 
-fn filter(query: &Query) -> Result<Filter, Problem> {
+fn filter(account_sid: AccountSid, query: &Query) -> Result<Filter, Problem> {
     let at = |name| parameter(query, name).map(|value| instant(value).ok_or_else(|| invalid(name))).transpose();
     let on_day = at("DateCreated")?;
     let from = at("DateCreated>")?;
     Ok(Filter {
+        account_sid,
         not_before: from.or(on_day),
         not_after: at("DateCreated<")?,
         before: on_day.map(|day| day + TimeDelta::days(1)),

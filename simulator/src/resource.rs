@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use twilio::AccountSid;
 
 use crate::account::Recording;
 use crate::media::Media;
@@ -13,12 +12,12 @@ pub(crate) fn rfc2822(at: DateTime<Utc>) -> String {
 }
 
 /// A recording's path without extension.
-pub(crate) fn path(account_sid: &AccountSid, recording: &Recording) -> String {
-    format!("/2010-04-01/Accounts/{account_sid}/Recordings/{}", recording.sid)
+pub(crate) fn path(recording: &Recording) -> String {
+    format!("/2010-04-01/Accounts/{}/Recordings/{}", recording.account_sid, recording.sid)
 }
 
-pub(crate) fn json(account_sid: &AccountSid, recording: &Recording) -> Value {
-    let path = path(account_sid, recording);
+pub(crate) fn json(recording: &Recording) -> Value {
+    let path = path(recording);
     let duration = recording.duration_secs();
     let lasted = TimeDelta::seconds(i64::try_from(duration.unwrap_or(0)).unwrap_or(0));
     let encryption = match &recording.recorded {
@@ -26,7 +25,7 @@ pub(crate) fn json(account_sid: &AccountSid, recording: &Recording) -> Value {
         _ => Value::Null,
     };
     json!({
-        "account_sid": account_sid.as_str(),
+        "account_sid": recording.account_sid.as_str(),
         "api_version": "2010-04-01",
         "call_sid": recording.call_sid.as_ref().map(|sid| sid.as_str()),
         "conference_sid": recording.conference_sid.as_ref().map(|sid| sid.as_str()),

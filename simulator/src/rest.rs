@@ -11,7 +11,7 @@ use axum::routing::any;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
-use twilio::{MediaFormat, RecordingSid};
+use twilio::{AccountSid, MediaFormat, RecordingSid};
 
 use crate::account::{Deletion, Recording};
 use crate::counters::{Gauge, InFlight};
@@ -96,35 +96,37 @@ fn answer(
     request: &Request,
     in_flight: InFlight,
 ) -> Result<Response<Body>, Problem> {
-    authenticate(state, path, request.headers())?;
+    let account_sid = authenticate(state, path, request.headers())?;
     let target = target.ok_or_else(|| Problem::not_found(path))?;
-    obstruct(state, &target, &in_flight)?;
+    obstruct(state, &account_sid, &target, &in_flight)?;
     let query: Query =
         form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
     match target {
-        Target::List => Ok(json(&listing::page(state, path, &query)?)),
+        Target::List => Ok(json(&listing::page(state, account_sid, path, &query)?)),
         Target::Recording(sid) => {
-            let recording = find(state, &sid, with_deleted(&query)).ok_or_else(|| Problem::not_found(path))?;
-            Ok(json(&resource::json(&state.account_sid, &recording)))
+            let recording =
+                find(state, &account_sid, &sid, with_deleted(&query)).ok_or_else(|| Problem::not_found(path))?;
+            Ok(json(&resource::json(&recording)))
         }
-        Target::Delete(sid) => delete(state, &sid, path),
+        Target::Delete(sid) => delete(state, &account_sid, &sid, path),
         Target::Media(sid, format) => {
-            let recording = find(state, &sid, false).ok_or_else(|| Problem::not_found(path))?;
+            let recording = find(state, &account_sid, &sid, false).ok_or_else(|| Problem::not_found(path))?;
             let wanted = download::Wanted { format, query: &query, headers: request.headers(), path };
             download::media(state, &recording, &wanted, in_flight)
         }
     }
 }
 
-/// Basic authentication with the account's token, or an API key of it. Other accounts' paths are not for them.
-fn authenticate(state: &State, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+/// Basic authentication with the token of the account that the path names, or an API key of the main one.
+fn authenticate(state: &State, path: &str, headers: &HeaderMap) -> Result<AccountSid, Problem> {
     let (user, password) = basic(headers).ok_or_else(Problem::unauthorized)?;
-    let is_own_path =
-        path.split('/').nth(3).is_some_and(|account| account.trim_end_matches(".json") == state.account_sid.as_str());
-    let is_account = user == state.account_sid.as_str() && password == state.auth_token.expose_secret();
+    let account = path.split('/').nth(3).and_then(|account| account.trim_end_matches(".json").parse().ok());
+    let account: AccountSid = account.ok_or_else(Problem::unauthorized)?;
+    let token = state.token_of(&account).ok_or_else(Problem::unauthorized)?;
+    let is_account = user == account.as_str() && password == token.expose_secret();
     let is_key =
         || locked(&state.api_keys).iter().any(|(sid, secret)| user == *sid && password == secret.expose_secret());
-    if is_own_path && (is_account || is_key()) { Ok(()) } else { Err(Problem::unauthorized()) }
+    if is_account || (account == state.account_sid && is_key()) { Ok(account) } else { Err(Problem::unauthorized()) }
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
@@ -136,10 +138,13 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
 }
 
 /// The faults that any request can meet.
-fn obstruct(state: &State, target: &Target, in_flight: &InFlight) -> Result<(), Problem> {
+fn obstruct(state: &State, account_sid: &AccountSid, target: &Target, in_flight: &InFlight) -> Result<(), Problem> {
     let mut injector = locked(&state.injector);
     let retry_after = injector.faults().retry_after_secs;
     let limit = injector.faults().concurrency_limit;
+    if injector.faults().throttle_account.as_ref() == Some(account_sid) {
+        return Err(Problem::throttled(retry_after));
+    }
     if limit.is_some_and(|limit| in_flight.others > u64::from(limit)) || injector.is_throttled() {
         return Err(Problem::throttled(retry_after));
     }
@@ -153,8 +158,9 @@ fn obstruct(state: &State, target: &Target, in_flight: &InFlight) -> Result<(), 
     }
 }
 
-fn find(state: &State, sid: &RecordingSid, with_deleted: bool) -> Option<Recording> {
-    locked(&state.account).find(sid, with_deleted, state.now()).cloned()
+fn find(state: &State, account_sid: &AccountSid, sid: &RecordingSid, with_deleted: bool) -> Option<Recording> {
+    let found = locked(&state.account).find(sid, with_deleted, state.now()).cloned();
+    found.filter(|recording| recording.account_sid == *account_sid)
 }
 
 pub(crate) fn with_deleted(query: &Query) -> bool {
@@ -166,7 +172,8 @@ pub(crate) fn parameter<'a>(query: &'a Query, name: &str) -> Option<&'a str> {
     query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-fn delete(state: &State, sid: &RecordingSid, path: &str) -> Result<Response<Body>, Problem> {
+fn delete(state: &State, account_sid: &AccountSid, sid: &RecordingSid, path: &str) -> Result<Response<Body>, Problem> {
+    find(state, account_sid, sid, true).ok_or_else(|| Problem::not_found(path))?;
     match locked(&state.account).delete(sid, state.now()) {
         Deletion::NotFound => Err(Problem::not_found(path)),
         Deletion::NotCompleted => {

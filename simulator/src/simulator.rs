@@ -71,7 +71,7 @@ impl Simulator {
         url.parse().expect("a socket address makes an URL")
     }
 
-    /// The account it plays.
+    /// The main account it plays.
     pub fn account_sid(&self) -> &AccountSid {
         &self.state().account_sid
     }
@@ -104,6 +104,11 @@ impl Simulator {
         locked(&self.state().api_keys).push((sid.to_owned(), secret));
     }
 
+    /// Plays this account too, with recordings and a token of its own.
+    pub fn add_subaccount(&self, sid: AccountSid, auth_token: SecretString) {
+        locked(&self.state().subaccounts).push((sid, auth_token));
+    }
+
     /// The only key the transcribers take from now on. Before, Deepgram takes any and OpenAI none as well.
     pub fn set_transcriber_key(&self, key: SecretString) {
         *locked(&self.state().transcriber_key) = Some(key);
@@ -122,7 +127,12 @@ impl Simulator {
 
     /// The recording exists at Twilio; nobody is told. Adding an index again changes nothing.
     pub fn add_recording(&self, plan: CallPlan) -> PlannedRecording {
-        calls::add(self.state(), &plan).1
+        calls::add(self.state(), self.account_sid(), &plan).1
+    }
+
+    /// [`add_recording`](Self::add_recording) in one of its accounts; an index is one recording's, whosever it is.
+    pub fn add_recording_of(&self, account_sid: &AccountSid, plan: CallPlan) -> PlannedRecording {
+        calls::add(self.state(), account_sid, &plan).1
     }
 
     /// Gives a recording another status, such as `in-progress` or `processing`: no media, not to be deleted, until it
@@ -144,7 +154,12 @@ impl Simulator {
     /// Adds the recording and sends its callbacks as the plan says, with Twilio's retries; returns when the last one was
     /// answered or given up (at most 15 seconds each).
     pub async fn place_call(&self, plan: CallPlan) -> PlannedRecording {
-        calls::place(self.state(), &plan).await
+        calls::place(self.state(), self.account_sid(), &plan).await
+    }
+
+    /// [`place_call`](Self::place_call) in one of its accounts.
+    pub async fn place_call_of(&self, account_sid: &AccountSid, plan: CallPlan) -> PlannedRecording {
+        calls::place(self.state(), account_sid, &plan).await
     }
 
     /// Replaces the faults in force and starts their counters anew.
@@ -195,6 +210,7 @@ fn state(config: SimulatorConfig) -> io::Result<State> {
         tally: Tally::new(),
         callback: Mutex::new(config.callback_url.map(|public_url| CallbackTarget { public_url, target })),
         api_keys: Mutex::default(),
+        subaccounts: Mutex::default(),
         transcriber_key: Mutex::default(),
         http,
         serial: 0.into(),

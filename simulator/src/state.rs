@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) callback: Mutex<Option<CallbackTarget>>,
     /// API keys besides the account's own credentials: SID and secret.
     pub(crate) api_keys: Mutex<Vec<(String, SecretString)>>,
+    /// Other accounts: SID and token.
+    pub(crate) subaccounts: Mutex<Vec<(AccountSid, SecretString)>>,
     /// The transcriber's only key; any key will do where there is none.
     pub(crate) transcriber_key: Mutex<Option<SecretString>>,
     pub(crate) http: reqwest::Client,
@@ -44,6 +46,15 @@ impl State {
     #[expect(clippy::disallowed_methods, reason = "the simulated world has a clock of its own, and this is it")]
     pub(crate) fn now(&self) -> DateTime<Utc> {
         Utc::now() + TimeDelta::milliseconds(self.clock_ahead_ms.load(Ordering::Relaxed))
+    }
+
+    /// The token of an account that is played here.
+    pub(crate) fn token_of(&self, account_sid: &AccountSid) -> Option<SecretString> {
+        if *account_sid == self.account_sid {
+            return Some(self.auth_token.clone());
+        }
+        let subaccounts = locked(&self.subaccounts);
+        subaccounts.iter().find(|(sid, _)| sid == account_sid).map(|(_, token)| token.clone())
     }
 
     /// A number not given before.

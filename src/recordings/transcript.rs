@@ -52,7 +52,8 @@ pub(super) async fn make_again(
     let row = find(catalog, sid).await?;
     let queue = wiring::queue(config).await?;
     let version = catalog.request_transcript(sid, model, &actor(), Clock::System.now()).await?;
-    let job = Job::TranscribeV1 { account_sid: row.account_sid, recording_sid: sid.clone(), version };
+    let job =
+        Job::TranscribeV1 { account_sid: row.account_sid, recording_sid: sid.clone(), version, is_backfill: false };
     queue.publish(&job, Duration::ZERO).await.context("written down, not queued: reconcile will queue it")?;
     output.document(&json!({ "recording_sid": sid, "version": version }), |_| {
         format!("{sid}: version {version} of the transcript is queued")

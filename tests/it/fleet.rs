@@ -250,7 +250,8 @@ impl Fleet {
         .await;
     }
 
-    /// How many messages of all stages are in one state: `ready`, `delayed`, `in_flight` (where the queue tells) or `dead`.
+    /// How many messages of all stages are in one state: `ready`, `delayed`, `in_flight` (where the queue tells), `backfill`
+    /// or `dead`.
     pub(crate) fn queued(&self, state: &str) -> u64 {
         self.json(&["queue", "status"]).iter().map(|stage| stage[state].as_u64().unwrap_or_default()).sum()
     }
@@ -263,8 +264,9 @@ impl Fleet {
 
     async fn is_idle(&self) -> bool {
         let stages = self.json(&["queue", "status"]);
-        let waits =
-            |stage: &Value| ["ready", "delayed", "in_flight"].iter().any(|state| stage[state].as_u64() > Some(0));
+        let waits = |stage: &Value| {
+            ["ready", "delayed", "in_flight", "backfill"].iter().any(|state| stage[state].as_u64() > Some(0))
+        };
         !stages.iter().any(waits) && self.jobs_in_flight().await == 0
     }
 

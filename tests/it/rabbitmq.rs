@@ -49,7 +49,7 @@ async fn check_tells_apart_what_is_wrong_with_the_queue() {
     fleet.set("QUEUE_URL", url.clone());
     assert_finding(&fleet, "a queue is missing");
     fleet.set("QUEUE_URL", format!("{}/{}", variable("TEST_AMQP_URL"), vhost.0));
-    assert_eq!(fleet.json(&["migrate", "--queues"])[0]["queues_made"].as_array().unwrap().len(), 37);
+    assert_eq!(fleet.json(&["migrate", "--queues"])[0]["queues_made"].as_array().unwrap().len(), 49);
     assert!(fleet.json(&["migrate", "--queues"])[0]["queues_made"].as_array().unwrap().is_empty());
     fleet.set("QUEUE_URL", url);
     let (is_ok, detail) = finding(&fleet);

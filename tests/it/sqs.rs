@@ -82,7 +82,7 @@ impl Drop for StrictSqs {
 async fn documented_rights_are_enough_for_each_role() {
     let (mut sqs, mut fleet) = (StrictSqs::start(), Fleet::new().await);
     sqs.sign_in(&mut fleet, "migrate");
-    assert_eq!(fleet.json(&["migrate", "--queues"])[0]["queues_made"].as_array().unwrap().len(), 8);
+    assert_eq!(fleet.json(&["migrate", "--queues"])[0]["queues_made"].as_array().unwrap().len(), 11);
     assert!(fleet.json(&["migrate", "--queues"])[0]["queues_made"].as_array().unwrap().is_empty());
     sqs.sign_in(&mut fleet, "ingest");
     let _ingest = fleet.start(&["ingest"]);

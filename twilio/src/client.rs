@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::error::{TwilioError, TwilioErrorKind};
 use crate::limiter::Limiter;
-use crate::list;
+use crate::list::{self, RecordingPages};
 use crate::media::{self, Media};
 use crate::recording::{MediaFormat, Recording};
 use crate::request::Endpoint;
@@ -56,6 +56,10 @@ pub struct Client {
     pub(crate) config: Arc<ClientConfig>,
     pub(crate) limiters: Arc<Mutex<HashMap<AccountSid, Arc<Limiter>>>>,
     pub(crate) observer: Option<RequestObserver>,
+    /// How long a request may wait for its turn.
+    pub(crate) patience: Option<Duration>,
+    /// Whether it leaves others a place.
+    pub(crate) is_yielding: bool,
 }
 
 /// What came of a deletion.
@@ -80,7 +84,29 @@ impl Client {
             .user_agent(concat!("callvault/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| TwilioError::transport("cannot make an HTTP client", error))?;
-        Ok(Client { http, config: Arc::new(config), limiters: Arc::default(), observer: None })
+        Ok(Client {
+            http,
+            config: Arc::new(config),
+            limiters: Arc::default(),
+            observer: None,
+            patience: None,
+            is_yielding: false,
+        })
+    }
+
+    /// As this one, sharing its limits, but a request that they hold up for longer than `patience` is refused as throttled
+    /// instead of keeping its caller: one account's limits must not hold up who works for several. A transfer under way
+    /// waits all the same.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Client {
+        Client { patience: Some(patience), ..self }
+    }
+
+    /// As this one, sharing its limits, but a request waits until there is room for one more besides it: what cannot wait
+    /// finds a place.
+    #[must_use]
+    pub fn yielding(&self) -> Client {
+        Client { is_yielding: true, ..self.clone() }
     }
 
     /// Tells `observer` of every request from here on.
@@ -118,14 +144,24 @@ impl Client {
         }
     }
 
-    /// The account's recordings created on the days `since` to `until` (UTC, both inclusive), page by page.
+    /// The account's recordings created on the days `since` to `until` (UTC, both inclusive).
     pub fn recordings(
         &self,
         account: &AccountSid,
         since: Option<NaiveDate>,
         until: Option<NaiveDate>,
     ) -> BoxStream<'static, Result<Recording, TwilioError>> {
-        list::recordings(self.clone(), account.clone(), since, until)
+        list::recordings(self.recording_pages(account, since, until))
+    }
+
+    /// The same, page by page.
+    pub fn recording_pages(
+        &self,
+        account: &AccountSid,
+        since: Option<NaiveDate>,
+        until: Option<NaiveDate>,
+    ) -> RecordingPages {
+        RecordingPages::new(self.clone(), account.clone(), since, until)
     }
 
     /// Deletes media for good. Only completed recordings can be deleted (409 otherwise).

@@ -50,6 +50,12 @@ impl TwilioError {
         TwilioError { kind, code: None, status: None, retry_after: None, message: message.into(), source: None }
     }
 
+    /// Not asked, for the account's limits: they let it through after that time at the earliest, where that is known.
+    pub(crate) fn held_up(retry_after: Option<Duration>) -> Self {
+        let why = "not asked: the account's other requests are first (fewer at once, if Twilio said 429)";
+        TwilioError { retry_after, ..TwilioError::new(TwilioErrorKind::Throttled, why) }
+    }
+
     /// An answer that nothing can be done with, whatever its body says.
     pub(crate) fn unusable(kind: TwilioErrorKind, response: &Response, message: impl Into<String>) -> Self {
         TwilioError { status: Some(response.status().as_u16()), ..TwilioError::new(kind, message) }

@@ -1,13 +1,14 @@
 //! How much is asked of Twilio at once, by all callers of one account together.
 
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::Clock;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 /// Successes in a row after which one more request may be in flight.
@@ -24,6 +25,8 @@ const PAUSE_MOST: Duration = Duration::from_secs(60);
 pub(crate) struct Limiter {
     rate: RateLimiter<NotKeyed, InMemoryState, TokioClock>,
     places: Semaphore,
+    /// Told of each place that is given back.
+    freed: Notify,
     state: Mutex<State>,
     most: usize,
 }
@@ -70,6 +73,7 @@ impl Limiter {
         Limiter {
             rate: RateLimiter::direct_with_clock(Quota::per_second(per_second).allow_burst(at_once), TokioClock),
             places: Semaphore::new(most),
+            freed: Notify::new(),
             state: Mutex::new(State { limit: most, surplus: 0, successes: 0, lowered_at: None, not_before: None }),
             most,
         }
@@ -78,7 +82,33 @@ impl Limiter {
     /// Waits for a place, for the time that Twilio asked for, and for the rate.
     pub(crate) async fn permit(self: &Arc<Self>) -> Permit {
         self.places.acquire().await.expect("nobody closes the semaphore").forget();
-        let permit = Permit(Arc::clone(self));
+        self.in_time(Permit(Arc::clone(self))).await
+    }
+
+    /// As [`Limiter::permit`], for what can wait: only where a place is left over, which is others', or there is but one.
+    pub(crate) async fn spare_permit(self: &Arc<Self>) -> Permit {
+        loop {
+            let mut freed = pin!(self.freed.notified());
+            freed.as_mut().enable();
+            if let Some(permit) = self.try_spare() {
+                return self.in_time(permit).await;
+            }
+            freed.await;
+        }
+    }
+
+    /// Under the lock: of two that see the same two places one must see the other.
+    fn try_spare(self: &Arc<Self>) -> Option<Permit> {
+        let state = self.locked();
+        let least = if state.limit == 1 { 1 } else { 2 };
+        if self.places.available_permits() < least {
+            return None;
+        }
+        self.places.try_acquire().ok()?.forget();
+        Some(Permit(Arc::clone(self)))
+    }
+
+    async fn in_time(&self, permit: Permit) -> Permit {
         while let Some(until) = self.paused_until() {
             tokio::time::sleep_until(until).await;
         }
@@ -96,6 +126,11 @@ impl Limiter {
             state.successes = 0;
             self.add_place(&mut state);
         }
+    }
+
+    /// How much longer Twilio asked to be left alone.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        self.paused_until().map(|until| until.saturating_duration_since(Instant::now()))
     }
 
     fn paused_until(&self) -> Option<Instant> {
@@ -122,6 +157,7 @@ impl Limiter {
             0 => self.places.add_permits(1),
             _ => state.surplus -= 1,
         }
+        self.freed.notify_waiters();
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
@@ -243,6 +279,26 @@ mod tests {
         drop(first);
         drop(waiting.remove(0));
         assert!(waiting[0].as_mut().now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_can_wait_leaves_a_place_for_what_cannot() {
+        let limiter = limiter(3);
+        let taken: Vec<Permit> = std::iter::from_fn(|| limiter.spare_permit().now_or_never()).collect();
+        assert_eq!((taken.len(), free(&limiter)), (2, 1));
+        let mut waiting = Box::pin(limiter.spare_permit());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        drop(taken);
+        assert!(waiting.as_mut().now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_can_wait_takes_its_turn_where_there_is_but_one_place() {
+        let limiter = limiter(1);
+        drop(limiter.spare_permit().now_or_never().unwrap());
+        let held = all(&limiter);
+        assert!(limiter.spare_permit().now_or_never().is_none());
+        drop(held);
     }
 
     #[tokio::test(start_paused = true)]

@@ -99,15 +99,8 @@ fn listed(row: Value) -> Option<Recording> {
     read.map(Recording::from)
 }
 
-/// Follows `next_page_uri`. New recordings push older ones onto the next page: what one page back held is skipped.
-pub(crate) fn recordings(
-    client: Client,
-    account: AccountSid,
-    since: Option<NaiveDate>,
-    until: Option<NaiveDate>,
-) -> BoxStream<'static, Result<Recording, TwilioError>> {
-    let next = Some(first_page(&account, since, until));
-    let pages = Pages { client, account, next, asked: HashSet::new(), last: HashSet::new() };
+/// One by one, as [`RecordingPages`] reads them.
+pub(crate) fn recordings(pages: RecordingPages) -> BoxStream<'static, Result<Recording, TwilioError>> {
     let pages = stream::try_unfold(pages, |mut pages| async move {
         let page = pages.next().await?;
         Ok::<_, TwilioError>(page.map(|page| (stream::iter(page.into_iter().map(Ok)), pages)))
@@ -115,7 +108,8 @@ pub(crate) fn recordings(
     pages.try_flatten().boxed()
 }
 
-struct Pages {
+/// An account's list, a page of up to 1,000 recordings at a time. Holds no more than the SIDs of one page.
+pub struct RecordingPages {
     client: Client,
     account: AccountSid,
     next: Option<String>,
@@ -125,22 +119,42 @@ struct Pages {
     last: HashSet<RecordingSid>,
 }
 
-impl Pages {
-    async fn next(&mut self) -> Result<Option<Vec<Recording>>, TwilioError> {
-        let Some(uri) = self.next.take() else { return Ok(None) };
+impl RecordingPages {
+    pub(crate) fn new(
+        client: Client,
+        account: AccountSid,
+        since: Option<NaiveDate>,
+        until: Option<NaiveDate>,
+    ) -> RecordingPages {
+        let next = Some(first_page(&account, since, until));
+        RecordingPages { client, account, next, asked: HashSet::new(), last: HashSet::new() }
+    }
+
+    /// The next page; `None` after the last. New recordings push older ones onto the next page: what one page back held is
+    /// left out. After an error the same page is asked for again; Twilio may no longer know where it was, if that was long
+    /// ago.
+    pub async fn next(&mut self) -> Result<Option<Vec<Recording>>, TwilioError> {
+        let Some(uri) = self.next.clone() else { return Ok(None) };
         let url = self.client.join(&uri)?;
-        if !self.asked.insert(uri) {
+        if self.asked.contains(&uri) {
             let why = "a list that leads back to a page already read";
             return Err(TwilioError::new(TwilioErrorKind::Transient, why));
         }
         let (response, _permit) = self.client.send(Endpoint::List, &self.account, url, None).await?;
         let page: Page = parsed(response, self.client.config.request_timeout).await?;
+        self.asked.insert(uri);
         self.next = page.next_page_uri.filter(|uri| !uri.is_empty());
         let mut recordings: Vec<_> = page.recordings.into_iter().filter_map(listed).collect();
         let sids = recordings.iter().map(|recording| recording.recording_sid.clone()).collect();
         let before = std::mem::replace(&mut self.last, sids);
         recordings.retain(|recording| !before.contains(&recording.recording_sid));
         Ok(Some(recordings))
+    }
+}
+
+impl std::fmt::Debug for RecordingPages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordingPages").field("account", &self.account).finish_non_exhaustive()
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) async fn open(client: &Client, account: &AccountSid, url: Url) -> Res
         resumes_from: 0,
     };
     let (response, permit) = transfer.ask().await?;
+    // What was begun is ended, as soon as may be.
+    transfer.client = Client { patience: None, is_yielding: false, ..transfer.client };
     let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);
     transfer.take(response, permit)?;
     let content_length = transfer.media.length;

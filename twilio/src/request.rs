@@ -64,7 +64,7 @@ impl Client {
         range_from: Option<u64>,
     ) -> Result<(Response, Permit), TwilioError> {
         let limiter = self.limiter(account);
-        let permit = limiter.permit().await;
+        let permit = self.turn(&limiter).await?;
         let sent = self.send_redirected(endpoint, account, url, range_from).await;
         self.observe(endpoint, &sent);
         let response = sent?;
@@ -81,6 +81,16 @@ impl Client {
             limiter.throttled(error.retry_after);
         }
         Err(error)
+    }
+
+    /// Waits for a request's turn.
+    async fn turn(&self, limiter: &Arc<Limiter>) -> Result<Permit, TwilioError> {
+        let waited = async { if self.is_yielding { limiter.spare_permit().await } else { limiter.permit().await } };
+        let Some(patience) = self.patience else { return Ok(waited.await) };
+        match limiter.pause().filter(|pause| *pause > patience) {
+            Some(pause) => Err(TwilioError::held_up(Some(pause))),
+            None => tokio::time::timeout(patience, waited).await.map_err(|_| TwilioError::held_up(limiter.pause())),
+        }
     }
 
     async fn send_redirected(

@@ -25,7 +25,7 @@ const READINESS_PAUSE_MOST: Duration = Duration::from_secs(600);
 const FIRST_VERSION: u32 = 1;
 
 /// The archive stage.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Archive {
     /// Where the next job is published.
     pub queue: Arc<dyn Queue>,
@@ -45,9 +45,16 @@ pub struct Archive {
     pub transcribes: bool,
     /// Whether Twilio's copy goes as soon as ours is verified.
     pub purges_at_once: bool,
+    /// Whether what it archives is of a backfill, and so its next jobs.
+    pub is_backfill: bool,
 }
 
 impl Archive {
+    /// The same for old recordings: what is asked of Twilio leaves new ones a place.
+    pub(crate) fn of_backfill(&self) -> Archive {
+        Archive { is_backfill: true, twilio: self.twilio.yielding(), ..self.clone() }
+    }
+
     /// Archives `recording` unless that is done. Safe to run any number of times, at once too: one claim, one object
     /// key, and a row that only moves forward.
     pub async fn handle(&self, recording: &Recording, received_at: DateTime<Utc>, stop: &CancellationToken) -> Handled {
@@ -130,8 +137,11 @@ impl Archive {
             });
         }
         metrics::counter!("callvault_media_bytes_total", "direction" => "archived").increment(media.bytes);
-        let since_callback = (now - row.received_at).to_std().unwrap_or_default();
-        metrics::histogram!("callvault_callback_to_archived_seconds").record(since_callback);
+        // An old recording's waiting is no delay of anybody's call.
+        if !self.is_backfill {
+            let since_callback = (now - row.received_at).to_std().unwrap_or_default();
+            metrics::histogram!("callvault_callback_to_archived_seconds").record(since_callback);
+        }
         Ok(())
     }
 
@@ -156,6 +166,7 @@ impl Archive {
                 account_sid: account_sid.clone(),
                 recording_sid: recording_sid.clone(),
                 version: FIRST_VERSION,
+                is_backfill: self.is_backfill,
             };
             self.queue.publish(&job, Duration::ZERO).await?;
         }

@@ -40,7 +40,7 @@ impl ArchiveAgain<'_> {
         if let Some(refusal) = self.set_back(row, actor, why).await? {
             return Ok(Again::Refused(refusal));
         }
-        let job = Job::ArchiveV1 { recording: *recording, received_at: row.received_at };
+        let job = Job::ArchiveV1 { recording: *recording, received_at: row.received_at, is_backfill: false };
         self.queue.publish(&job, Duration::ZERO).await?;
         Ok(Again::Queued)
     }

@@ -1,7 +1,7 @@
 //! A circuit breaker before a peer that may be down: while it is, its jobs stay in the queue but for one trial at a time.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use twilio::RecordingSid;
@@ -23,9 +23,9 @@ pub(crate) enum Allowance {
 }
 
 /// Closed at first. It opens at [`Breaker::failed`], rests for a while that doubles, lets one job through, and closes at
-/// [`Breaker::succeeded`].
-#[derive(Debug, Default)]
-pub struct Breaker(Mutex<State>);
+/// [`Breaker::succeeded`]. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Breaker(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {

@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::Catalog;
-use queue::{Clock, Job, Lane, Queue, Stage};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use queue::{Clock, Job, Lane, LaneKind, Queue, Stage};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::breaker::Allowance;
 use crate::fault::{Fault, Handled, chain};
+use crate::hands::Hands;
 use crate::{Archive, Deliver, Purge, Transcribe};
 
 /// Longest wait for work in one receive; also how long stopping may wait for it.
 const RECEIVE_WAIT: Duration = Duration::from_secs(1);
+/// The same for a backfill, which begins seldom: each receive is a request where the queue is a service.
+const BACKFILL_WAIT: Duration = Duration::from_secs(5);
 const ERROR_PAUSE_FIRST: Duration = Duration::from_millis(200);
 const ERROR_PAUSE_MOST: Duration = Duration::from_secs(10);
 
@@ -50,8 +52,16 @@ impl Stages {
     /// `stop` is cancelled when the worker must let go at once.
     pub(crate) async fn handle(&self, job: &Job, stop: &CancellationToken) -> Handled {
         match job {
-            Job::ArchiveV1 { recording, received_at } => self.archive.handle(recording, *received_at, stop).await,
-            Job::TranscribeV1 { recording_sid, version, .. } => match &self.transcribe {
+            Job::ArchiveV1 { recording, received_at, is_backfill: false } => {
+                self.archive.handle(recording, *received_at, stop).await
+            }
+            Job::ArchiveV1 { recording, received_at, is_backfill: true } => {
+                self.archive.of_backfill().handle(recording, *received_at, stop).await
+            }
+            Job::TranscribeV1 { recording_sid, version, is_backfill, .. } => match &self.transcribe {
+                Some(transcribe) if *is_backfill => {
+                    transcribe.of_backfill().handle(recording_sid, *version, stop).await
+                }
                 Some(transcribe) => transcribe.handle(recording_sid, *version, stop).await,
                 None => Err(Fault::Unauthorized("TRANSCRIPTION_PROVIDER is none here".to_owned())),
             },
@@ -75,7 +85,7 @@ pub struct Dispatcher {
     pub clock: Clock,
     /// What to do with each job.
     pub stages: Stages,
-    /// Deliveries in hand at once, each stage.
+    /// Deliveries in hand at once, each stage; of a backfill half of them at most, but one.
     pub concurrency: usize,
     /// How long work under way may go on once told to stop.
     pub drain: Duration,
@@ -89,10 +99,14 @@ impl Dispatcher {
         let worker = Arc::new(self);
         let stop = CancellationToken::new();
         let deliveries = TaskTracker::new();
-        let receivers = stages.iter().filter(|stage| worker.stages.has(**stage)).map(|stage| {
-            let worker = Arc::clone(&worker);
-            worker.receive_loop(*stage, shutdown.clone(), stop.clone(), deliveries.clone())
-        });
+        let mut receivers = Vec::new();
+        for stage in stages.iter().filter(|stage| worker.stages.has(**stage)) {
+            let hands = Arc::new(Hands::new(*stage, worker.concurrency));
+            for lane in Lane::all_of(*stage).filter(|lane| !lane.is_dead()) {
+                let (worker, hands) = (Arc::clone(&worker), Arc::clone(&hands));
+                receivers.push(worker.receive_loop(lane, hands, shutdown.clone(), stop.clone(), deliveries.clone()));
+            }
+        }
         futures::future::join_all(receivers).await;
         worker.queue.stop_receiving().await;
         deliveries.close();
@@ -103,45 +117,57 @@ impl Dispatcher {
         worker.queue.flush().await;
     }
 
-    /// A permit is taken before a delivery is received and moves into its task: never more in hand than permits.
+    /// A hand is free before a delivery is received, and moves into its task: never more in hand than hands.
     async fn receive_loop(
         self: Arc<Self>,
-        stage: Stage,
+        lane: Lane,
+        hands: Arc<Hands>,
         shutdown: CancellationToken,
         stop: CancellationToken,
         deliveries: TaskTracker,
     ) {
-        let permits = Arc::new(Semaphore::new(self.concurrency));
         let mut error_pause = ERROR_PAUSE_FIRST;
-        while let Some(mut free) = some_permits(&permits, &shutdown).await {
-            let most = match self.stages.allowance(stage) {
-                Allowance::All => free.num_permits(),
-                Allowance::Trial => 1,
+        let mut has_more = false;
+        loop {
+            let mut free = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                free = hands.free(lane.kind, has_more) => free,
+            };
+            match self.stages.allowance(lane.stage) {
+                Allowance::All => {}
+                Allowance::Trial => free.truncate(1),
                 Allowance::Rest(rest) => {
+                    drop(free);
                     // Looked at again and again: a trial under way may end it.
                     let _ = tokio::time::timeout(rest.min(RECEIVE_WAIT), shutdown.cancelled()).await;
                     continue;
                 }
-            };
+            }
+            let asked = free.len();
             let received = tokio::select! {
-                received = self.queue.receive(Lane::live(stage), most, RECEIVE_WAIT) => received,
+                received = self.queue.receive(lane, asked, wait(lane.kind, has_more, &hands)) => received,
                 // A queue that is away must not hold up the end.
                 () = after(&shutdown, RECEIVE_WAIT * 2) => return,
             };
+            has_more = received.as_ref().is_ok_and(|received| received.len() == asked);
             match received {
                 Ok(received) => {
                     error_pause = ERROR_PAUSE_FIRST;
                     for delivery in received {
-                        let permit = free.split(1);
+                        // An engine never hands out more than was asked for.
+                        let hand = free.pop();
                         let (worker, stop) = (Arc::clone(&self), stop.clone());
                         deliveries.spawn(async move {
-                            worker.attend(stage, delivery, &stop).await;
-                            drop(permit);
+                            worker.attend(lane.stage, delivery, &stop).await;
+                            drop(hand);
                         });
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%stage, error = chain(&error), "cannot receive: trying again");
+                    drop(free);
+                    let (stage, error) = (lane.stage, chain(&error));
+                    tracing::error!(%stage, lane = ?lane.kind, error, "cannot receive: trying again");
                     let _ = tokio::time::timeout(error_pause, shutdown.cancelled()).await;
                     error_pause = (error_pause * 2).min(ERROR_PAUSE_MOST);
                 }
@@ -156,30 +182,11 @@ pub(crate) async fn after(token: &CancellationToken, wait: Duration) {
     tokio::time::sleep(wait).await;
 }
 
-/// Waits for one permit and takes what else is free; `None` once `shutdown`.
-async fn some_permits(permits: &Arc<Semaphore>, shutdown: &CancellationToken) -> Option<Permits> {
-    let first = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => return None,
-        permit = Arc::clone(permits).acquire_owned() => permit.ok()?,
-    };
-    let mut free = Permits(first);
-    while let Ok(more) = Arc::clone(permits).try_acquire_owned() {
-        free.0.merge(more);
-    }
-    Some(free)
-}
-
-/// Permits held together until each moves into its delivery's task.
-struct Permits(OwnedSemaphorePermit);
-
-impl Permits {
-    fn num_permits(&self) -> usize {
-        self.0.num_permits()
-    }
-
-    /// `None` once all are given away: an engine never hands out more than was asked for.
-    fn split(&mut self, count: usize) -> Option<OwnedSemaphorePermit> {
-        self.0.split(count)
+/// How long a lane's next receive waits. A backfill is not waited for with hands that are others' too.
+fn wait(kind: LaneKind, has_more: bool, hands: &Hands) -> Duration {
+    match kind {
+        LaneKind::Backfill if has_more || !hands.has_reserve() => Duration::ZERO,
+        LaneKind::Backfill => BACKFILL_WAIT,
+        LaneKind::Live | LaneKind::Dead => RECEIVE_WAIT,
     }
 }

@@ -20,7 +20,7 @@ use crate::observe::name_call;
 use crate::stray::remove_stray;
 
 /// The transcribe stage.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Transcribe {
     /// Where the next job is published.
     pub queue: Arc<dyn Queue>,
@@ -38,11 +38,18 @@ pub struct Transcribe {
     pub budget: MemoryBudget,
     /// Whether finished transcripts are posted somewhere.
     pub delivers: bool,
-    /// Closed while the transcriber works.
+    /// Closed while the transcriber works. Clones share it.
     pub breaker: Breaker,
+    /// Whether what it transcribes is of a backfill, and so its next job.
+    pub is_backfill: bool,
 }
 
 impl Transcribe {
+    /// The same for old recordings.
+    pub(crate) fn of_backfill(&self) -> Transcribe {
+        Transcribe { is_backfill: true, ..self.clone() }
+    }
+
     /// Makes `version` of the recording's transcript unless it is made. Safe to run again: a version once stored is
     /// never made anew, and a crash before that costs the transcriber's work a second time, never a second version.
     pub async fn handle(&self, sid: &RecordingSid, version: u32, stop: &CancellationToken) -> Handled {
@@ -180,8 +187,10 @@ impl Transcribe {
             self.remove_stray(row, transcript.version).await?;
             return Err(error.into());
         }
-        let since_callback = (now - row.received_at).to_std().unwrap_or_default();
-        metrics::histogram!("callvault_callback_to_transcript_seconds").record(since_callback);
+        if !self.is_backfill {
+            let since_callback = (now - row.received_at).to_std().unwrap_or_default();
+            metrics::histogram!("callvault_callback_to_transcript_seconds").record(since_callback);
+        }
         Ok(())
     }
 
@@ -194,10 +203,13 @@ impl Transcribe {
 
     async fn hand_on(&self, row: &RecordingRow, version: u32) -> Result<(), Fault> {
         if self.delivers {
-            let (account_sid, recording_sid) = (row.account_sid.clone(), row.recording_sid.clone());
-            self.queue
-                .publish(&Job::DeliverV1 { account_sid, recording_sid, version }, std::time::Duration::ZERO)
-                .await?;
+            let job = Job::DeliverV1 {
+                account_sid: row.account_sid.clone(),
+                recording_sid: row.recording_sid.clone(),
+                version,
+                is_backfill: self.is_backfill,
+            };
+            self.queue.publish(&job, std::time::Duration::ZERO).await?;
         }
         Ok(())
     }

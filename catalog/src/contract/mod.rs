@@ -211,6 +211,7 @@ macro_rules! contract_tests {
             passes {
                 pass_that_never_was_complete_is_none,
                 latest_complete_pass_of_each_kind_is_remembered,
+                backfill_goes_on_where_it_was_until_it_is_through,
             }
             schedules {
                 schedule_is_run_by_one_at_a_time,

@@ -20,7 +20,7 @@ use folder::Folder;
 pub use folder::SpoolError;
 
 /// What ingest publishes.
-const LANE: Lane = Lane { stage: Stage::Archive, is_dead: false };
+const LANE: Lane = Lane::live(Stage::Archive);
 /// How long one of the two is given for a callback before the other is asked. What both take is the caller's to limit.
 const LIMIT: Duration = Duration::from_secs(2);
 /// For each of the two, when a health route asks.

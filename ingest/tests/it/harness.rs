@@ -239,7 +239,7 @@ impl Callback {
 /// The recording of an archive job.
 pub(crate) fn archived(job: &Job) -> (&twilio::Recording, DateTime<Utc>) {
     match job {
-        Job::ArchiveV1 { recording, received_at } => (recording, *received_at),
+        Job::ArchiveV1 { recording, received_at, .. } => (recording, *received_at),
         other => panic!("not an archive job: {other:?}"),
     }
 }

@@ -21,7 +21,6 @@ use super::topology::Topology;
 use super::trouble::Trouble;
 use crate::Options;
 use crate::message::{Delivery, Lane};
-use crate::stage::Stage;
 
 /// A receive that waits less than this asks the broker before it says that there is nothing.
 const WAIT_ENOUGH: Duration = Duration::from_millis(500);
@@ -48,8 +47,7 @@ pub(super) struct Consuming {
 
 impl Consuming {
     pub(super) fn new(link: Link, topology: Topology, publisher: Publisher, options: Options) -> Consuming {
-        let lanes = Stage::ALL.into_iter().flat_map(|stage| [Lane::live(stage), Lane::dead(stage)]);
-        let lanes = lanes.map(|lane| (lane, Arc::default())).collect();
+        let lanes = Lane::all().map(|lane| (lane, Arc::default())).collect();
         Consuming { link, leases: Leases::default(), topology, publisher, options, lanes, sweeping: Once::new() }
     }
 
@@ -169,9 +167,9 @@ impl Consuming {
 
     /// Publishes a copy to where it waits for what is left of its delay, or may be received.
     pub(super) async fn publish(&self, to: Lane, message: &Message) -> Result<(), Trouble> {
-        let queue = match to.is_dead {
+        let queue = match to.is_dead() {
             true => self.topology.lane(to),
-            false => self.topology.after(to.stage, message.remaining(self.options.clock.now_ms())),
+            false => self.topology.after(to, message.remaining(self.options.clock.now_ms())),
         };
         self.publisher.publish(queue, message.clone(), CONFIRM_LIMIT).await
     }
@@ -213,7 +211,7 @@ impl Consuming {
             return;
         };
         for Arrival { data, properties, acker, .. } in arrivals {
-            if lane.is_dead {
+            if lane.is_dead() {
                 let _ = acker.nack(BasicNackOptions { requeue: true, multiple: false }).await;
             } else {
                 // A copy, because giving it back would count as an attempt.

@@ -1,9 +1,11 @@
-//! Delays, made of a few fixed ones: a queue a tier, whose messages go back to their stage when its time is over.
+//! Delays, made of a few fixed ones: a queue a tier, whose messages go back to their lane when its time is over.
 //!
 //! One queue for all delays would not do: RabbitMQ lets messages expire at a queue's head only, so a long delay would
 //! hold up the short ones behind it.
 
 use std::time::Duration;
+
+use crate::message::LaneKind;
 
 /// Four times longer each: at most three stays in each on the way up to an hour, and late by no more than the shortest.
 /// There are few of them because a quorum queue costs a broker memory and file handles.
@@ -17,26 +19,35 @@ const TIERS: [Tier; 7] = [
     Tier { name: "1024s", ttl_ms: 1_024_000 },
 ];
 
+/// A backfill's jobs may come back late by seconds.
+const BACKFILL_TIERS: [Tier; 3] = [TIERS[2], TIERS[4], TIERS[6]];
+
 /// One fixed delay.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tier {
     /// How its queues' names end.
     pub(super) name: &'static str,
     pub(super) ttl_ms: i32,
 }
 
-pub(super) fn tiers() -> &'static [Tier] {
-    &TIERS
+/// Of a lane. Dead letters are not delayed.
+pub(super) fn tiers(kind: LaneKind) -> &'static [Tier] {
+    match kind {
+        LaneKind::Live => &TIERS,
+        LaneKind::Backfill => &BACKFILL_TIERS,
+        LaneKind::Dead => &[],
+    }
 }
 
 /// Where a message stays next that may not be received for `remaining`: as long as fits, or the shortest tier for what
 /// is left in the end. `None`: it is due.
-pub(super) fn tier(remaining: Duration) -> Option<&'static Tier> {
+pub(super) fn tier(kind: LaneKind, remaining: Duration) -> Option<&'static Tier> {
     if remaining.is_zero() {
         return None;
     }
+    let tiers = tiers(kind);
     let fits = |tier: &&Tier| Duration::from_millis(tier.ttl_ms.unsigned_abs().into()) <= remaining;
-    Some(TIERS.iter().rev().find(fits).unwrap_or(&TIERS[0]))
+    tiers.iter().rev().find(fits).or(tiers.first())
 }
 
 #[cfg(test)]
@@ -44,9 +55,9 @@ mod tests {
     use super::*;
 
     /// The stays that make up a delay, and what they come to.
-    fn stays(delay: Duration) -> (usize, Duration) {
+    fn stays(kind: LaneKind, delay: Duration) -> (usize, Duration) {
         let (mut count, mut passed) = (0, Duration::ZERO);
-        while let Some(tier) = tier(delay.saturating_sub(passed)) {
+        while let Some(tier) = tier(kind, delay.saturating_sub(passed)) {
             (count, passed) = (count + 1, passed + Duration::from_millis(tier.ttl_ms.unsigned_abs().into()));
         }
         (count, passed)
@@ -54,10 +65,13 @@ mod tests {
 
     #[test]
     fn any_delay_is_never_short_and_late_by_the_shortest_tier_at_most() {
-        for delay_ms in (1..5_000).step_by(7).chain((5_000..100_000_000).step_by(98_765)) {
-            let delay = Duration::from_millis(delay_ms);
-            let (_, passed) = stays(delay);
-            assert!(passed >= delay && passed - delay <= Duration::from_millis(250), "{delay:?}: {passed:?}");
+        for kind in [LaneKind::Live, LaneKind::Backfill] {
+            let shortest = Duration::from_millis(tiers(kind)[0].ttl_ms.unsigned_abs().into());
+            for delay_ms in (1..5_000).step_by(7).chain((5_000..100_000_000).step_by(98_765)) {
+                let delay = Duration::from_millis(delay_ms);
+                let (_, passed) = stays(kind, delay);
+                assert!(passed >= delay && passed - delay <= shortest, "{delay:?}: {passed:?}");
+            }
         }
     }
 
@@ -65,14 +79,16 @@ mod tests {
     fn few_stays_make_up_a_delay() {
         let minute = Duration::from_secs(60);
         for (delay, most) in
-            [(minute / 60, 1), (minute, 10), (10 * minute, 18), (60 * minute, 20), (1440 * minute, 100)]
+            [(minute / 60, 1), (minute, 15), (10 * minute, 20), (60 * minute, 20), (1440 * minute, 100)]
         {
-            assert!(stays(delay).0 <= most, "{delay:?}: {}", stays(delay).0);
+            for kind in [LaneKind::Live, LaneKind::Backfill] {
+                assert!(stays(kind, delay).0 <= most, "{delay:?}: {}", stays(kind, delay).0);
+            }
         }
     }
 
     #[test]
     fn what_is_due_is_not_delayed() {
-        assert_eq!(tier(Duration::ZERO), None);
+        assert_eq!(tier(LaneKind::Live, Duration::ZERO), None);
     }
 }

@@ -90,7 +90,7 @@ impl Message {
         let none = FieldTable::default();
         let headers = properties.headers().as_ref().unwrap_or(&none);
         // Hand-overs that the broker saw come to nothing. To be looked at is no attempt for a dead letter.
-        let redeliveries = if lane.is_dead { 0 } else { integer(headers, REDELIVERIES).unwrap_or(0) };
+        let redeliveries = if lane.is_dead() { 0 } else { integer(headers, REDELIVERIES).unwrap_or(0) };
         let attempt = integer(headers, ATTEMPT).unwrap_or(0).saturating_add(redeliveries);
         Message {
             body: body.into(),
@@ -98,7 +98,7 @@ impl Message {
             published_at_ms: integer(headers, PUBLISHED_AT).unwrap_or(now_ms),
             not_before_ms: integer(headers, NOT_BEFORE).unwrap_or(0),
             trace_parent: text(headers, TRACE_PARENT),
-            reason: text(headers, REASON).or_else(|| lane.is_dead.then(|| PARKED_BY_BROKER.to_owned())),
+            reason: text(headers, REASON).or_else(|| lane.is_dead().then(|| PARKED_BY_BROKER.to_owned())),
             died_at_ms: integer(headers, DIED_AT).or_else(|| death_secs(headers).map(|secs| secs.saturating_mul(1000))),
         }
     }
@@ -169,8 +169,8 @@ mod tests {
     use super::*;
     use crate::stage::Stage;
 
-    const LIVE: Lane = Lane { stage: Stage::Archive, is_dead: false };
-    const DEAD: Lane = Lane { stage: Stage::Archive, is_dead: true };
+    const LIVE: Lane = Lane::live(Stage::Archive);
+    const DEAD: Lane = Lane::dead(Stage::Archive);
 
     fn message() -> Message {
         Message {

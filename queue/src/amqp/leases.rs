@@ -9,7 +9,6 @@ use lapin::Acker;
 use tokio::time::Instant;
 
 use crate::message::{Lane, Receipt};
-use crate::stage::Stage;
 
 /// Unlike in all of the process: a receipt of one handle is none of another's.
 static NEXT: AtomicI64 = AtomicI64::new(1);
@@ -66,9 +65,9 @@ impl Leases {
         self.lock().values().filter(|leased| leased.subscription == subscription && leased.acker.usable()).count()
     }
 
-    /// Deliveries of one stage's jobs.
-    pub(super) fn in_flight(&self, stage: Stage) -> usize {
-        self.lock().values().filter(|leased| leased.lane == Lane::live(stage) && leased.acker.usable()).count()
+    /// Deliveries of one lane.
+    pub(super) fn in_flight(&self, lane: Lane) -> usize {
+        self.lock().values().filter(|leased| leased.lane == lane && leased.acker.usable()).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<i64, Leased>> {

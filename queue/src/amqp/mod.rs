@@ -26,7 +26,7 @@ use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
 use lapin::{Acker, Channel};
 
 use crate::error::QueueError;
-use crate::message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
+use crate::message::{DeadLetter, Delivery, Depth, Lane, LaneKind, Receipt, Settlement};
 use crate::stage::Stage;
 use crate::{Job, Options, Queue, TraceParent};
 use connection::Link;
@@ -126,7 +126,7 @@ impl Queue for Amqp {
             trace_parent: TraceParent::current().map(|parent| parent.to_string()),
             ..Message::new(job.encode(), now_ms)
         };
-        let queue = self.topology.after(job.stage(), delay);
+        let queue = self.topology.after(job.lane(), delay);
         self.publisher.publish(queue, message, CONFIRM_LIMIT).await.map_err(|trouble| self.wrong(trouble))
     }
 
@@ -153,7 +153,7 @@ impl Queue for Amqp {
     async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), QueueError> {
         let receipt = delivery.receipt.clone();
         let (lane, acker) = self.consuming.leases.acker(&receipt).ok_or(QueueError::LeaseLost)?;
-        if lane.is_dead && matches!(settlement, Settlement::RetryAfter { .. }) {
+        if lane.is_dead() && matches!(settlement, Settlement::RetryAfter { .. }) {
             // Dead letters have no delays: it goes back as it is.
             self.consuming.leases.end(&receipt);
             let _ = acker.nack(BasicNackOptions { requeue: true, multiple: false }).await;
@@ -178,12 +178,21 @@ impl Queue for Amqp {
     }
 
     async fn depth(&self, stage: Stage) -> Result<Depth, QueueError> {
-        let lanes = [Lane::live(stage), Lane::dead(stage)].map(|lane| self.topology.lane(lane));
-        let delays = delays::tiers().iter().map(|tier| self.topology.delay(stage, tier));
-        let queues: Vec<String> = lanes.into_iter().chain(delays).collect();
-        let ready = self.looking(async |channel| within(LOOK_LIMIT, topology::ready(channel, &queues)).await).await?;
-        let in_flight = self.consuming.leases.in_flight(stage) as u64;
-        Ok(Depth { ready: ready[0], dead: ready[1], delayed: ready[2..].iter().sum(), in_flight })
+        let mut depth = Depth::default();
+        for lane in Lane::all_of(stage) {
+            let delays = delays::tiers(lane.kind).iter().map(|tier| self.topology.delay(lane, tier));
+            let queues: Vec<String> = [self.topology.lane(lane)].into_iter().chain(delays).collect();
+            let ready =
+                self.looking(async |channel| within(LOOK_LIMIT, topology::ready(channel, &queues)).await).await?;
+            let (ready, delayed) = (ready[0], ready[1..].iter().sum::<u64>());
+            let in_flight = self.consuming.leases.in_flight(lane) as u64;
+            match lane.kind {
+                LaneKind::Live => depth = Depth { ready, delayed, in_flight, ..depth },
+                LaneKind::Backfill => depth.backfill = ready + delayed + in_flight,
+                LaneKind::Dead => depth.dead = ready,
+            }
+        }
+        Ok(depth)
     }
 
     fn longest_delivery(&self) -> Option<Duration> {
@@ -230,7 +239,8 @@ impl Queue for Amqp {
         let checked = async {
             let probe = Message::new("probe".into(), self.options.clock.now_ms());
             self.publisher.publish(self.topology.probe(), probe, CHECK_LIMIT).await?;
-            let lanes = Stage::ALL.map(|stage| self.topology.lane(Lane::live(stage)));
+            let lanes: Vec<String> =
+                Lane::all().filter(|lane| !lane.is_dead()).map(|lane| self.topology.lane(lane)).collect();
             let connection = self.publishing.connection().await?;
             within(CHECK_LIMIT, async { topology::ready(&connection.create_channel().await?, &lanes).await }).await
         };
@@ -239,8 +249,7 @@ impl Queue for Amqp {
 
     async fn check_rights(&self) -> Result<(), QueueError> {
         self.check().await?;
-        let lanes = Stage::ALL.into_iter().flat_map(|stage| [Lane::live(stage), Lane::dead(stage)]);
-        let queues: Vec<String> = lanes.map(|lane| self.topology.lane(lane)).collect();
+        let queues: Vec<String> = Lane::all().map(|lane| self.topology.lane(lane)).collect();
         let checked = async {
             let connection = self.consuming.link.connection().await?;
             within(LOOK_LIMIT, rights::may_read(&connection, &queues)).await

@@ -11,8 +11,7 @@ use lapin::{Channel, Connection};
 
 use super::delays::{self, Tier};
 use super::trouble::{Trouble, is_refused, within};
-use crate::message::Lane;
-use crate::stage::Stage;
+use crate::message::{Lane, LaneKind};
 
 /// The first declaration of a queue takes a broker some milliseconds.
 const DECLARE_LIMIT: Duration = Duration::from_secs(30);
@@ -38,17 +37,21 @@ impl Topology {
 
     /// Where a lane's messages are received.
     pub(super) fn lane(&self, lane: Lane) -> String {
-        let stage = lane.stage;
-        if lane.is_dead { format!("{}.{stage}.dead", self.prefix) } else { format!("{}.{stage}", self.prefix) }
+        let kind = match lane.kind {
+            LaneKind::Live => "",
+            LaneKind::Backfill => ".backfill",
+            LaneKind::Dead => ".dead",
+        };
+        format!("{}.{}{kind}", self.prefix, lane.stage)
     }
 
-    /// Where a stage's message waits that may not be received for `remaining`; the stage's own queue when it may.
-    pub(super) fn after(&self, stage: Stage, remaining: Duration) -> String {
-        delays::tier(remaining).map_or_else(|| self.lane(Lane::live(stage)), |tier| self.delay(stage, tier))
+    /// Where a lane's message waits that may not be received for `remaining`; the lane's own queue when it may.
+    pub(super) fn after(&self, lane: Lane, remaining: Duration) -> String {
+        delays::tier(lane.kind, remaining).map_or_else(|| self.lane(lane), |tier| self.delay(lane, tier))
     }
 
-    pub(super) fn delay(&self, stage: Stage, tier: &Tier) -> String {
-        format!("{}.{stage}.delay.{}", self.prefix, tier.name)
+    pub(super) fn delay(&self, lane: Lane, tier: &Tier) -> String {
+        format!("{}.delay.{}", self.lane(lane), tier.name)
     }
 
     /// Takes what health checks publish: one message, replaced by the next.
@@ -59,16 +62,19 @@ impl Topology {
     /// Every queue with its arguments.
     pub(super) fn queues(&self) -> Vec<(String, FieldTable)> {
         let mut queues = vec![(self.probe(), arguments(&[("x-max-length", 1.into())]))];
-        for stage in Stage::ALL {
-            let (live, dead) = (self.lane(Lane::live(stage)), self.lane(Lane::dead(stage)));
-            queues.push((dead.clone(), arguments(&[("x-delivery-limit", DEAD_DELIVERY_LIMIT.into())])));
+        for lane in Lane::all() {
+            let (own, dead) = (self.lane(lane), self.lane(Lane::dead(lane.stage)));
+            if lane.is_dead() {
+                queues.push((own, arguments(&[("x-delivery-limit", DEAD_DELIVERY_LIMIT.into())])));
+                continue;
+            }
             let mut to_dead = back_to(&dead);
             to_dead.push(("x-delivery-limit", DELIVERY_LIMIT.into()));
-            queues.push((live.clone(), arguments(&to_dead)));
-            for tier in delays::tiers() {
-                let mut to_live = back_to(&live);
-                to_live.push(("x-message-ttl", tier.ttl_ms.into()));
-                queues.push((self.delay(stage, tier), arguments(&to_live)));
+            queues.push((own.clone(), arguments(&to_dead)));
+            for tier in delays::tiers(lane.kind) {
+                let mut back = back_to(&own);
+                back.push(("x-message-ttl", tier.ttl_ms.into()));
+                queues.push((self.delay(lane, tier), arguments(&back)));
             }
         }
         queues

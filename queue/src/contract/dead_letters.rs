@@ -91,5 +91,5 @@ pub async fn depth_tells_what_waits_and_where(engine: &dyn Engine) {
     park(queue.as_ref(), "parked").await;
     queue.publish(&job(4), Duration::from_secs(600)).await.unwrap();
     let _leased = next(queue.as_ref()).await;
-    settles_at(queue.as_ref(), Depth { ready: 2, delayed: 1, in_flight: 1, dead: 1 }).await;
+    settles_at(queue.as_ref(), Depth { ready: 2, delayed: 1, backfill: 0, in_flight: 1, dead: 1 }).await;
 }

@@ -13,6 +13,7 @@
 mod engine;
 
 pub mod dead_letters;
+pub mod lanes;
 pub mod leases;
 pub mod publishing;
 pub mod retries;
@@ -48,6 +49,12 @@ macro_rules! contract_tests {
                 extended_lease_keeps_the_delivery,
                 overtaken_receiver_can_neither_extend_nor_settle,
                 acked_message_never_comes_again,
+            }
+            lanes {
+                backfill_waits_in_a_lane_of_its_own,
+                backfill_outlives_the_handle_that_published_it,
+                retry_and_lost_lease_stay_in_their_lane,
+                dead_letters_of_both_lanes_go_back_where_they_came_from,
             }
             retries {
                 retry_comes_after_its_delay,

@@ -8,6 +8,7 @@ mod schema;
 mod statements;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::error::QueueError;
-use crate::message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
+use crate::message::{DeadLetter, Delivery, Depth, Lane, LaneKind, Receipt, Settlement};
 use crate::stage::Stage;
 use crate::{Job, Options, Queue, TraceParent};
 use place::Place;
@@ -36,8 +37,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(crate) struct Embedded {
     readers: SqlitePool,
     writer: mpsc::Sender<Request>,
-    /// One a stage: who waits for one stage is not woken by what is published for another.
-    published: [Notify; Stage::ALL.len()],
+    /// Who waits for one lane is not woken by what is published to another.
+    published: HashMap<Lane, Notify>,
     file: Arc<str>,
     options: Options,
 }
@@ -61,7 +62,8 @@ impl Embedded {
         let place = Place::of(Arc::clone(&file)).map_err(|error| wrong(sqlx::Error::Io(error)))?;
         let (writer, requests) = mpsc::channel(WAITING_MOST);
         tokio::spawn(writer::run(writing, requests, place));
-        Ok(Embedded { readers, writer, published: Default::default(), file, options })
+        let published = Lane::all().map(|lane| (lane, Notify::new())).collect();
+        Ok(Embedded { readers, writer, published, file, options })
     }
 
     async fn write(&self, work: Work) -> Result<Worked, QueueError> {
@@ -73,14 +75,10 @@ impl Embedded {
     }
 
     async fn add(&self, new: writer::New) -> Result<(), QueueError> {
-        let stage = new.stage;
+        let lane = Lane { stage: new.stage, kind: if new.is_backfill { LaneKind::Backfill } else { LaneKind::Live } };
         self.write(Work::Publish(new)).await?;
-        self.published(stage).notify_waiters();
+        self.published[&lane].notify_waiters();
         Ok(())
-    }
-
-    fn published(&self, stage: Stage) -> &Notify {
-        &self.published[stage as usize]
     }
 
     fn clock(&self) -> &Clock {
@@ -100,7 +98,8 @@ impl Embedded {
     async fn has_visible(&self, lane: Lane) -> Result<bool, QueueError> {
         let found = sqlx::query(statements::HAS_VISIBLE)
             .bind(lane.stage.as_str())
-            .bind(lane.is_dead)
+            .bind(lane.is_dead())
+            .bind(lane.kind == LaneKind::Backfill)
             .bind(self.clock().now_ms())
             .fetch_optional(&self.readers)
             .await;
@@ -115,10 +114,11 @@ fn millis(duration: Duration) -> i64 {
 #[async_trait]
 impl Queue for Embedded {
     async fn publish(&self, job: &Job, delay: Duration) -> Result<(), QueueError> {
-        let now_ms = self.clock().now_ms();
+        let (lane, now_ms) = (job.lane(), self.clock().now_ms());
         let visible_at_ms = now_ms.saturating_add(millis(delay));
         let new = writer::New {
-            stage: job.stage(),
+            stage: lane.stage,
+            is_backfill: lane.kind == LaneKind::Backfill,
             body: String::from_utf8_lossy(&job.encode()).into_owned(),
             published_at_ms: now_ms,
             visible_at_ms,
@@ -130,6 +130,7 @@ impl Queue for Embedded {
     async fn forward(&self, stage: Stage, delivery: &Delivery) -> Result<(), QueueError> {
         let new = writer::New {
             stage,
+            is_backfill: false,
             body: String::from_utf8_lossy(&delivery.body).into_owned(),
             published_at_ms: delivery.published_at.timestamp_millis(),
             visible_at_ms: self.clock().now_ms(),
@@ -142,7 +143,7 @@ impl Queue for Embedded {
         let deadline = Instant::now() + wait;
         loop {
             // Registered before looking: what is published in between still wakes this receiver.
-            let published = self.published(lane.stage).notified();
+            let published = self.published[&lane].notified();
             if self.has_visible(lane).await? {
                 let work = Work::Receive {
                     lane,
@@ -186,6 +187,7 @@ impl Queue for Embedded {
             ready: count("ready"),
             delayed: count("delayed"),
             in_flight: count("in_flight"),
+            backfill: count("backfill"),
             dead: count("dead"),
         })
     }

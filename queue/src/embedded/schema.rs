@@ -11,6 +11,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What version 2 added.
 const TRACES: &str = "ALTER TABLE messages ADD COLUMN trace_parent TEXT; PRAGMA user_version = 2;";
 
+/// What version 3 added.
+const BACKFILL: &str = "
+ALTER TABLE messages ADD COLUMN is_backfill INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX messages_of_a_lane ON messages (stage, is_dead, is_backfill, visible_at, id);
+DROP INDEX messages_to_receive;
+PRAGMA user_version = 3;
+";
+
 /// A row a message, dead letters included. `lease_token` is set while a receiver has it: a settlement must bring the
 /// same one. `visible_at` is when it may be received: its delay's end, or its lease's.
 const SCHEMA: &str = "
@@ -55,6 +63,9 @@ pub(super) async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     }
     if version < 2 {
         transaction.execute(TRACES).await?;
+    }
+    if version < 3 {
+        transaction.execute(BACKFILL).await?;
     }
     transaction.commit().await
 }

@@ -2,8 +2,9 @@
 
 /// All of a batch's messages in one statement.
 pub(super) const PUBLISH: &str = "
-INSERT INTO messages (stage, body, published_at, visible_at, trace_parent)
-SELECT value ->> 'stage', value ->> 'body', value ->> 'published_at', value ->> 'visible_at', value ->> 'trace_parent'
+INSERT INTO messages (stage, is_backfill, body, published_at, visible_at, trace_parent)
+SELECT value ->> 'stage', value ->> 'is_backfill', value ->> 'body', value ->> 'published_at', value ->> 'visible_at',
+    value ->> 'trace_parent'
 FROM json_each($1)";
 
 /// A message that is gone again before the commit: the pages it touched are written all the same, as a publish's are.
@@ -12,13 +13,14 @@ INSERT INTO messages (stage, body, published_at, visible_at) VALUES ('check', ''
 DELETE FROM messages WHERE id = last_insert_rowid();";
 
 pub(super) const HAS_VISIBLE: &str =
-    "SELECT 1 FROM messages WHERE stage = $1 AND is_dead = $2 AND visible_at <= $3 LIMIT 1";
+    "SELECT 1 FROM messages WHERE stage = $1 AND is_dead = $2 AND is_backfill = $3 AND visible_at <= $4 LIMIT 1";
 
 /// A receive leases; what another held longer than its lease goes to whoever asks next.
 pub(super) const RECEIVE: &str = "
-UPDATE messages SET lease_token = $5, visible_at = $4, attempt = attempt + 1
+UPDATE messages SET lease_token = $6, visible_at = $5, attempt = attempt + 1
 WHERE id IN (
-    SELECT id FROM messages WHERE stage = $1 AND is_dead = $2 AND visible_at <= $3 ORDER BY visible_at, id LIMIT $6
+    SELECT id FROM messages WHERE stage = $1 AND is_dead = $2 AND is_backfill = $3 AND visible_at <= $4
+    ORDER BY visible_at, id LIMIT $7
 )
 RETURNING id, body, attempt, published_at, reason, trace_parent";
 
@@ -31,15 +33,17 @@ pub(super) const RETRY: &str = "
 UPDATE messages SET lease_token = NULL, visible_at = $3, attempt = max(attempt - $4, 0)
 WHERE id = $1 AND lease_token = $2";
 
+/// Of whichever lane: the job itself says where a redrive puts it.
 pub(super) const DEAD_LETTER: &str = "
-UPDATE messages SET lease_token = NULL, is_dead = 1, visible_at = $3, died_at = $3, reason = $4
+UPDATE messages SET lease_token = NULL, is_dead = 1, is_backfill = 0, visible_at = $3, died_at = $3, reason = $4
 WHERE id = $1 AND lease_token = $2";
 
 pub(super) const DEPTH: &str = "
 SELECT
-    coalesce(sum(is_dead = 0 AND visible_at <= $2), 0) AS ready,
-    coalesce(sum(is_dead = 0 AND visible_at > $2 AND lease_token IS NULL), 0) AS delayed,
-    coalesce(sum(is_dead = 0 AND visible_at > $2 AND lease_token IS NOT NULL), 0) AS in_flight,
+    coalesce(sum(is_dead = 0 AND is_backfill = 0 AND visible_at <= $2), 0) AS ready,
+    coalesce(sum(is_dead = 0 AND is_backfill = 0 AND visible_at > $2 AND lease_token IS NULL), 0) AS delayed,
+    coalesce(sum(is_dead = 0 AND is_backfill = 0 AND visible_at > $2 AND lease_token IS NOT NULL), 0) AS in_flight,
+    coalesce(sum(is_dead = 0 AND is_backfill = 1), 0) AS backfill,
     coalesce(sum(is_dead), 0) AS dead
 FROM messages WHERE stage = $1";
 

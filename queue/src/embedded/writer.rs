@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::place::Place;
 use super::{millis, statements};
 use crate::error::QueueError;
-use crate::message::{DeadLetter, Delivery, Lane, Receipt, Settlement};
+use crate::message::{DeadLetter, Delivery, Lane, LaneKind, Receipt, Settlement};
 use crate::stage::Stage;
 
 /// Most requests in one transaction.
@@ -48,6 +48,7 @@ pub(super) enum Work {
 #[derive(Serialize)]
 pub(super) struct New {
     pub(super) stage: Stage,
+    pub(super) is_backfill: bool,
     pub(super) body: String,
     #[serde(rename = "published_at")]
     pub(super) published_at_ms: i64,
@@ -146,7 +147,8 @@ async fn receive(
     let token = Uuid::now_v7().to_string();
     let rows = sqlx::query(statements::RECEIVE)
         .bind(lane.stage.as_str())
-        .bind(lane.is_dead)
+        .bind(lane.is_dead())
+        .bind(lane.kind == LaneKind::Backfill)
         .bind(now_ms)
         .bind(lease_until_ms)
         .bind(&token)

@@ -1,12 +1,12 @@
 //! `sqs://PREFIX?region=REGION`: which queues, and where.
 
 use crate::error::QueueError;
-use crate::message::Lane;
+use crate::message::{Lane, LaneKind};
 
 /// Stands where the URL names an account and no prefix.
 const PREFIX_DEFAULT: &str = "callvault";
-/// A queue's name has at most 80 characters; the longest suffix is `-transcribe-dead`.
-const PREFIX_LENGTH_MOST: usize = 64;
+/// A queue's name has at most 80 characters; the longest suffix is `-transcribe-backfill`.
+const PREFIX_LENGTH_MOST: usize = 60;
 
 /// A `sqs:` URL, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Address {
             None => (None, names.trim_end_matches('/')),
         };
         if prefix.is_empty() || prefix.len() > PREFIX_LENGTH_MOST || !prefix.bytes().all(is_of_a_name) {
-            return Err(wrong("the prefix has 1 to 64 letters, digits, - and _"));
+            return Err(wrong("the prefix has 1 to 60 letters, digits, - and _"));
         }
         let mut address =
             Address { account: account.map(str::to_owned), prefix: prefix.to_owned(), region: None, endpoint: None };
@@ -48,9 +48,14 @@ impl Address {
         Ok(address)
     }
 
-    /// The name of a lane's queue: `PREFIX-archive`, `PREFIX-archive-dead`.
+    /// The name of a lane's queue: `PREFIX-archive`, `PREFIX-archive-backfill`, `PREFIX-archive-dead`.
     pub(super) fn queue_name(&self, lane: Lane) -> String {
-        format!("{}-{}{}", self.prefix, lane.stage, if lane.is_dead { "-dead" } else { "" })
+        let kind = match lane.kind {
+            LaneKind::Live => "",
+            LaneKind::Backfill => "-backfill",
+            LaneKind::Dead => "-dead",
+        };
+        format!("{}-{}{kind}", self.prefix, lane.stage)
     }
 }
 
@@ -93,6 +98,7 @@ mod tests {
     fn queues_are_named_by_prefix_and_stage() {
         let address = parse("//calls");
         assert_eq!(address.queue_name(Lane::live(Stage::Archive)), "calls-archive");
+        assert_eq!(address.queue_name(Lane::backfill(Stage::Deliver)), "calls-deliver-backfill");
         assert_eq!(address.queue_name(Lane::dead(Stage::Transcribe)), "calls-transcribe-dead");
     }
 
@@ -100,13 +106,12 @@ mod tests {
     fn longest_prefix_makes_names_that_sqs_takes() {
         let longest = "p".repeat(PREFIX_LENGTH_MOST);
         let address = parse(&format!("//{longest}"));
-        let lanes = Stage::ALL.into_iter().flat_map(|stage| [Lane::live(stage), Lane::dead(stage)]);
-        assert_eq!(lanes.map(|lane| address.queue_name(lane).len()).max(), Some(80));
+        assert_eq!(Lane::all().map(|lane| address.queue_name(lane).len()).max(), Some(80));
     }
 
     #[test]
     fn what_names_no_queue_is_refused() {
-        let long = format!("//{}", "p".repeat(65));
+        let long = format!("//{}", "p".repeat(61));
         for rest in
             ["calls", "//", "//?region=eu-west-1", "//a b", "//a.fifo", "//calls/more", &long, "//calls?queue=x"]
         {

@@ -1,4 +1,4 @@
-//! The SQS engine: a standard queue a lane, `PREFIX-STAGE` and `PREFIX-STAGE-dead`.
+//! The SQS engine: a standard queue a lane, `PREFIX-STAGE`, `PREFIX-STAGE-backfill` and `PREFIX-STAGE-dead`.
 //!
 //! A message is never changed. A retry, a postponed message and a dead letter are a copy that is sent before the
 //! original is deleted: a crash between the two leaves both, never none. So a copy's receives are the attempts that
@@ -26,13 +26,13 @@ use futures::future::try_join_all;
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::error::QueueError;
-use crate::message::{DeadLetter, Delivery, Depth, Lane, Receipt, Settlement};
+use crate::message::{DeadLetter, Delivery, Depth, Lane, LaneKind, Receipt, Settlement};
 use crate::stage::Stage;
 use crate::{Job, Options, Queue, TraceParent};
 use address::Address;
 use attributes::Attributes;
 use batch::Batches;
-use calls::Calls;
+use calls::{Calls, Counts};
 use fault::Fault;
 use keeping::{KEPT_MOST, Kept};
 use leases::Leases;
@@ -65,8 +65,7 @@ impl Sqs {
     pub(crate) async fn open(rest: &str, options: Options) -> Result<Sqs, QueueError> {
         let address = Address::parse(rest)?;
         let (client, region) = client::connect(&address).await?;
-        let lanes = Stage::ALL.into_iter().flat_map(|stage| [Lane::live(stage), Lane::dead(stage)]);
-        let lanes = lanes.map(|lane| {
+        let lanes = Lane::all().map(|lane| {
             let calls = Calls {
                 client: client.clone(),
                 name: address.queue_name(lane),
@@ -150,7 +149,7 @@ impl LaneQueue {
 #[async_trait]
 impl Queue for Sqs {
     async fn publish(&self, job: &Job, delay: Duration) -> Result<(), QueueError> {
-        let (lane, now) = (Lane::live(job.stage()), self.options.clock.now());
+        let (lane, now) = (job.lane(), self.options.clock.now());
         let attributes =
             Attributes { published_at: now, trace_parent: TraceParent::current(), ..Attributes::default() };
         let body = String::from_utf8_lossy(&job.encode()).into_owned();
@@ -204,15 +203,19 @@ impl Queue for Sqs {
     }
 
     async fn depth(&self, stage: Stage) -> Result<Depth, QueueError> {
-        let (live, dead) = (Lane::live(stage), Lane::dead(stage));
-        let (live_counts, dead_counts) = tokio::join!(self.lane(live).calls.counts(), self.lane(dead).calls.counts());
-        let (live, dead) = (live_counts.map_err(self.at(live))?, dead_counts.map_err(self.at(dead))?);
-        Ok(Depth {
-            ready: live.ready,
-            delayed: live.delayed,
-            in_flight: live.in_flight,
-            dead: dead.ready + dead.delayed + dead.in_flight,
-        })
+        let counted = Lane::all_of(stage).map(async |lane| {
+            let counts = self.lane(lane).calls.counts().await.map_err(self.at(lane))?;
+            Ok::<_, QueueError>((lane.kind, counts))
+        });
+        let mut depth = Depth::default();
+        for (kind, Counts { ready, delayed, in_flight }) in try_join_all(counted).await? {
+            match kind {
+                LaneKind::Live => depth = Depth { ready, delayed, in_flight, ..depth },
+                LaneKind::Backfill => depth.backfill = ready + delayed + in_flight,
+                LaneKind::Dead => depth.dead = ready + delayed + in_flight,
+            }
+        }
+        Ok(depth)
     }
 
     async fn dead_letters(&self, stage: Stage, max: usize) -> Result<Vec<DeadLetter>, QueueError> {

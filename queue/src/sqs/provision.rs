@@ -33,9 +33,11 @@ pub(crate) async fn provision(rest: &str) -> Result<Vec<String>, QueueError> {
     let (client, region) = client::connect(&address).await?;
     let mut made = Vec::new();
     for stage in Stage::ALL {
-        let (live, dead) = (address.queue_name(Lane::live(stage)), address.queue_name(Lane::dead(stage)));
+        let dead = address.queue_name(Lane::dead(stage));
+        let jobs: Vec<String> =
+            Lane::all_of(stage).filter(|lane| !lane.is_dead()).map(|lane| address.queue_name(lane)).collect();
         let queues = Provision { client: &client, account: address.account.as_deref(), made: &mut made };
-        queues.pair(&live, &dead).await.map_err(|(name, fault)| fault.at(&format!("{name} (SQS, {region})")))?;
+        queues.stage(&jobs, &dead).await.map_err(|(name, fault)| fault.at(&format!("{name} (SQS, {region})")))?;
     }
     Ok(made)
 }
@@ -47,11 +49,14 @@ struct Provision<'a> {
 }
 
 impl Provision<'_> {
-    /// The dead letters' queue first: the other's redrive policy names it.
-    async fn pair<'a>(mut self, live: &'a str, dead: &'a str) -> Result<(), (&'a str, Fault)> {
+    /// The dead letters' queue first: the others' redrive policies name it.
+    async fn stage<'a>(mut self, jobs: &'a [String], dead: &'a str) -> Result<(), (&'a str, Fault)> {
         let dead_url = self.queue(dead).await.map_err(|fault| (dead, fault))?;
-        let live_url = self.queue(live).await.map_err(|fault| (live, fault))?;
-        self.redrive(&live_url, &dead_url).await.map_err(|fault| (live, fault))
+        let mut urls = Vec::new();
+        for name in jobs {
+            urls.push(self.queue(name).await.map_err(|fault| (name.as_str(), fault))?);
+        }
+        self.redrive(&urls, &dead_url).await.map_err(|fault| (dead, fault))
     }
 
     /// Finds a queue or makes it.
@@ -81,17 +86,27 @@ impl Provision<'_> {
         }
     }
 
-    /// Joins the two where they are not: what was received too often goes to the other, and nothing else may.
-    async fn redrive(&self, live_url: &str, dead_url: &str) -> Result<(), Fault> {
-        let live = self.attributes(live_url).await?;
-        if live.contains_key(&Name::RedrivePolicy) {
+    /// Joins them where they are not: what was received too often goes to the dead letters, and nothing else may.
+    async fn redrive(&self, urls: &[String], dead_url: &str) -> Result<(), Fault> {
+        let (mut arns, mut unjoined) = (Vec::new(), Vec::new());
+        for url in urls {
+            let attributes = self.attributes(url).await?;
+            arns.push(arn(&attributes)?.to_owned());
+            if !attributes.contains_key(&Name::RedrivePolicy) {
+                unjoined.push(url);
+            }
+        }
+        if unjoined.is_empty() {
             return Ok(());
         }
         let dead = self.attributes(dead_url).await?;
-        let allow = json!({ "redrivePermission": "byQueue", "sourceQueueArns": [arn(&live)?] });
+        let allow = json!({ "redrivePermission": "byQueue", "sourceQueueArns": arns });
         self.set(dead_url, Name::RedriveAllowPolicy, allow.to_string()).await?;
         let policy = json!({ "deadLetterTargetArn": arn(&dead)?, "maxReceiveCount": RECEIVES_MOST });
-        self.set(live_url, Name::RedrivePolicy, policy.to_string()).await
+        for url in unjoined {
+            self.set(url, Name::RedrivePolicy, policy.to_string()).await?;
+        }
+        Ok(())
     }
 
     /// A queue that was just made may not be there yet (CreateQueue in SQS's API Reference).

@@ -44,7 +44,7 @@ impl Sqs {
             for message in &due {
                 self.leases.begin(message.handle.clone(), lane, message.attributes().clone(), message.received);
             }
-            let due: Vec<Delivery> = due.into_iter().map(|message| message.into_delivery(lane.is_dead)).collect();
+            let due: Vec<Delivery> = due.into_iter().map(|message| message.into_delivery(lane.is_dead())).collect();
             self.postpone(lane, early).await;
             if !due.is_empty() || Instant::now() >= end {
                 return Ok(due);

@@ -108,3 +108,29 @@ async fn file_that_is_no_database_is_said_to_be_damaged() {
     let damaged = open(&format!("sqlite:{}", engine.path()), Clock::System).await;
     assert!(matches!(damaged, Err(QueueError::Corrupt { .. })), "{damaged:?}");
 }
+
+#[tokio::test]
+async fn file_of_an_earlier_version_keeps_its_messages_and_takes_a_backfills() {
+    let engine = fresh().await;
+    std::fs::create_dir_all(engine.folder.path().join("below")).unwrap();
+    let create = sqlx::sqlite::SqliteConnectOptions::new().filename(engine.path()).create_if_missing(true);
+    let database = sqlx::SqlitePool::connect_with(create).await.unwrap();
+    let version_1 = "
+        CREATE TABLE messages (
+            id INTEGER PRIMARY KEY, stage TEXT NOT NULL, is_dead INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL,
+            attempt INTEGER NOT NULL DEFAULT 0, published_at INTEGER NOT NULL, visible_at INTEGER NOT NULL,
+            lease_token TEXT, died_at INTEGER, reason TEXT
+        );
+        CREATE INDEX messages_to_receive ON messages (stage, is_dead, visible_at, id);
+        PRAGMA user_version = 1;";
+    sqlx::raw_sql(version_1).execute(&database).await.unwrap();
+    database.close().await;
+    engine.publish_raw(Stage::Archive, "before").await;
+    let queue = engine.open().await;
+    assert_eq!(queue.depth(Stage::Archive).await.unwrap(), queue::Depth { ready: 1, ..Default::default() });
+    let account_sid = job(1).account_sid().clone();
+    let old =
+        Job::DeliverV1 { account_sid, recording_sid: job(1).recording_sid().clone(), version: 1, is_backfill: true };
+    queue.publish(&old, Duration::ZERO).await.unwrap();
+    assert_eq!(queue.receive(Lane::backfill(Stage::Deliver), 1, Duration::ZERO).await.unwrap().len(), 1);
+}

@@ -43,6 +43,38 @@ async fn call_request_can_choose_media_and_source() {
 }
 
 #[tokio::test]
+async fn old_account_is_filled_at_once_and_told_to_nobody() {
+    let simulator = start().await;
+    let past = json!({ "count": 1200, "days": 10, "media": { "synthetic": { "bytes": 1044 } } });
+    assert_eq!(post(&simulator, "recordings", past).await.status(), 204);
+    let first_day = (simulator.now() - chrono::TimeDelta::days(10)).date_naive();
+    let query = format!("Recordings.json?PageSize=1000&DateCreated%3E={first_day}");
+    let page: Value = get(&simulator, &query).send().await.unwrap().json().await.unwrap();
+    assert_eq!((page["recordings"].as_array().unwrap().len(), page["next_page_uri"].is_string()), (1000, true));
+    assert_eq!((simulator.recordings().len(), simulator.counters().callbacks_sent), (1200, 0));
+}
+
+#[tokio::test]
+async fn subaccount_has_recordings_and_a_token_of_its_own() {
+    let simulator = start().await;
+    let sid: twilio::AccountSid = format!("AC{}", "b".repeat(32)).parse().unwrap();
+    simulator.add_subaccount(sid.clone(), "its own".to_owned().into());
+    let own = simulator.add_recording_of(&sid, call(0)).recording_sid;
+    add(&simulator, call(1));
+    let list = |account: &str, token: &str| {
+        let url = format!("{}2010-04-01/Accounts/{sid}/Recordings.json", simulator.url());
+        Client::new().get(url).basic_auth(account, Some(token)).send()
+    };
+    assert_eq!(list(ACCOUNT, crate::harness::TOKEN).await.unwrap().status(), 401);
+    let page: Value = list(sid.as_str(), "its own").await.unwrap().json().await.unwrap();
+    assert_eq!(
+        (page["recordings"].as_array().unwrap().len(), &page["recordings"][0]["sid"]),
+        (1, &json!(own.as_str()))
+    );
+    assert_eq!(get(&simulator, &format!("Recordings/{own}.json")).send().await.unwrap().status(), 404);
+}
+
+#[tokio::test]
 async fn faults_are_set_over_http() {
     let simulator = start().await;
     let faults = json!({ "throttle_every": 1 });

@@ -169,3 +169,26 @@ async fn observer_hears_of_every_request_and_its_status() {
     let expected = [("recording", 200), ("media", 200), ("media", 404), ("list", 200), ("delete", 204), ("list", 0)];
     assert_eq!(*heard.lock().unwrap(), expected);
 }
+
+#[tokio::test]
+async fn impatient_request_is_refused_instead_of_waiting_for_its_turn() {
+    let (_simulator, client, sid) = limited(1).await;
+    let held = held(&client, &account(), &sid).await;
+    let impatient = client.clone().with_patience(Duration::from_millis(50));
+    let error = unhindered(impatient.check_account(&account())).await.unwrap_err();
+    assert_eq!((error.kind, error.status), (TwilioErrorKind::Throttled, None));
+    drop(held);
+    unhindered(impatient.with_patience(Duration::from_secs(60)).check_account(&account())).await.unwrap();
+}
+
+#[tokio::test]
+async fn impatient_request_is_told_how_long_twilio_wants_to_be_left_alone() {
+    let (simulator, client, _) = limited(4).await;
+    let storm = Faults { throttle_every: Some(1), retry_after_secs: Some(60), ..Faults::default() };
+    simulator.set_faults(storm);
+    client.check_account(&account()).await.unwrap_err();
+    let impatient = client.with_patience(Duration::from_secs(2));
+    let error = unhindered(impatient.check_account(&account())).await.unwrap_err();
+    assert!(error.retry_after.is_some_and(|wait| wait > Duration::from_secs(30)), "{error:?}");
+    assert_eq!(simulator.counters().requests_to("list"), 1, "Twilio was not asked again");
+}

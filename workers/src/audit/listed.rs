@@ -13,6 +13,7 @@ use super::rows::is_unfinished;
 use super::{PAGE, Run, progress};
 use crate::archive_again::{AtTwilio, at_twilio};
 use crate::fault::Fault;
+use crate::listed::is_old;
 
 impl Run<'_> {
     pub(super) async fn look_at_twilio(&mut self) -> Result<(), Fault> {
@@ -54,7 +55,8 @@ impl Run<'_> {
         let heals = format!("its archive, which `callvault reconcile --since` queues{past}");
         let what = format!("Twilio lists it as {}, and the catalog does not know it", recording.status);
         let sid = recording.recording_sid.clone();
-        let job = Job::ArchiveV1 { recording, received_at: now };
+        let is_backfill = is_old(recording.started_at, now);
+        let job = Job::ArchiveV1 { recording, received_at: now, is_backfill };
         let heal = (Heal::TakeIn(job.into()), heals);
         self.found(Finding::new(Exception::UnknownToCatalog, Some(&sid), what, heal)).await
     }
@@ -81,7 +83,7 @@ impl Run<'_> {
         let is_late = !is_young(&recording, self.audit.stuck_after, now);
         if has_ended && is_late && row.is_moved_by(&recording.status) && is_final(&recording.status) {
             let what = format!("it is {} here, and Twilio says {}", row.status, recording.status);
-            let job = Job::ArchiveV1 { recording, received_at: row.received_at };
+            let job = Job::ArchiveV1 { recording, received_at: row.received_at, is_backfill: false };
             let heal = (Heal::TakeIn(job.into()), "its archive, which `callvault reconcile --since` queues");
             return self.found(Finding::new(Exception::BehindTwilio, Some(sid), what, heal)).await;
         }

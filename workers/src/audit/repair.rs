@@ -86,7 +86,7 @@ impl Audit {
     /// Queued first, as reconcile does: of one that is known and not queued one would think that it is under way.
     async fn take_in(&self, job: &Job) -> Result<Repaired, Fault> {
         let queued = self.queue_job(job).await?;
-        if let Job::ArchiveV1 { recording, received_at } = job {
+        if let Job::ArchiveV1 { recording, received_at, .. } = job {
             self.catalog.hear(recording, *received_at).await?;
         }
         Ok(queued)
@@ -120,6 +120,6 @@ impl Audit {
             Err(why) => return Ok(Repaired::not_done(why)),
         };
         let (account_sid, recording_sid) = (row.account_sid, row.recording_sid);
-        self.queue_job(&Job::TranscribeV1 { account_sid, recording_sid, version: next }).await
+        self.queue_job(&Job::TranscribeV1 { account_sid, recording_sid, version: next, is_backfill: false }).await
     }
 }

@@ -4,7 +4,7 @@ use catalog::{Expects, RecordingRow, Status, Stuck, StuckWork, TranscriptRow};
 use queue::Job;
 
 use super::finding::{Exception, Finding, Heal};
-use crate::reconcile;
+use crate::stuck;
 
 /// A row, and what the sweeps would say of it.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl Seen {
     }
 
     fn job(&self, missing: StuckWork) -> Job {
-        reconcile::job(Stuck { row: self.row.clone(), missing })
+        stuck::job(Stuck { row: self.row.clone(), missing })
     }
 
     pub(super) fn finding(&self, exception: Exception, what: &str, heal: (Heal, impl Into<String>)) -> Finding {

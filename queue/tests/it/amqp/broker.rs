@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::proxy::Proxy;
 
 const LEASE: Duration = Duration::from_secs(1);
-pub(super) const LIVE: Lane = Lane { stage: Stage::Purge, is_dead: false };
+pub(super) const LIVE: Lane = Lane::live(Stage::Purge);
 
 /// A prefix of its own; its queues and users go with it.
 pub(super) struct Broker {

@@ -19,7 +19,7 @@ async fn queues_and_messages_are_such_as_outlive_a_broker() {
     queue.publish(&job(2), Duration::from_secs(60)).await.unwrap();
     let queues = broker.queues().await;
     let own: Vec<_> = queues.iter().map(|each| (&each["durable"], &each["type"], &each["auto_delete"])).collect();
-    assert_eq!(own, vec![(&json!(true), &json!("quorum"), &json!(false)); 37]);
+    assert_eq!(own, vec![(&json!(true), &json!("quorum"), &json!(false)); 49]);
     for name in ["purge", "purge.delay.16s"] {
         let look = json!({"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"});
         let path = format!("/api/queues/%2f/{}/get", broker.queue(name));
@@ -164,6 +164,7 @@ fn deliver(number: u32) -> queue::Job {
         account_sid: job.account_sid().clone(),
         recording_sid: job.recording_sid().clone(),
         version: 1,
+        is_backfill: false,
     }
 }
 

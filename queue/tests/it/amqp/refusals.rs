@@ -93,8 +93,12 @@ async fn rights_to_receive_are_checked_for_every_queue_and_no_message_is_touched
         queue.check_rights().await.unwrap();
     }
     assert_eq!(next(queue.as_ref()).await.attempt, 1);
-    for (read, named) in [("", "archive"), (r"\.(archive|transcribe|deliver|purge)$", ".dead"), (r"\.dead$", "archive")]
-    {
+    for (read, named) in [
+        ("", "archive"),
+        (r"\.(archive|transcribe|deliver|purge)$", ".backfill"),
+        (r"\.(archive|transcribe|deliver|purge)(\.backfill)?$", ".dead"),
+        (r"\.dead$", "archive"),
+    ] {
         let user = broker.user("", r"^amq\.default$", read).await;
         let user = broker.open_at(&broker.url_for(&user, &broker.host(), "%2f")).await.unwrap();
         user.check().await.unwrap();

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use queue::contract::Engine;
-use queue::{Clock, Delivery, Job, Lane, Options, Queue, QueueError, Stage};
+use queue::{Clock, Delivery, Job, Lane, LaneKind, Options, Queue, QueueError, Stage};
 
 const LEASE: Duration = Duration::from_secs(3);
 
@@ -27,7 +27,7 @@ struct Sqs {
 
 async fn fresh() -> Sqs {
     let engine = Sqs::named();
-    assert_eq!(queue::provision(&engine.url()).await.unwrap().len(), 8);
+    assert_eq!(queue::provision(&engine.url()).await.unwrap().len(), 11);
     engine
 }
 
@@ -43,7 +43,12 @@ impl Sqs {
     }
 
     fn name(&self, lane: Lane) -> String {
-        format!("{}-{}{}", self.prefix, lane.stage, if lane.is_dead { "-dead" } else { "" })
+        let kind = match lane.kind {
+            LaneKind::Live => "",
+            LaneKind::Backfill => "-backfill",
+            LaneKind::Dead => "-dead",
+        };
+        format!("{}-{}{kind}", self.prefix, lane.stage)
     }
 
     /// AWS's client itself, and a queue's URL.
@@ -81,7 +86,7 @@ impl Engine for Sqs {
 
 queue::contract_tests!(crate::sqs::fresh);
 
-const LANE: Lane = Lane { stage: Stage::Purge, is_dead: false };
+const LANE: Lane = Lane::live(Stage::Purge);
 
 fn job(number: u32) -> Job {
     Job::PurgeV1 {

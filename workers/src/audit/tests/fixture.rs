@@ -163,7 +163,7 @@ impl Fixture {
     }
 
     pub(super) async fn dead_letter(&self, recording: &Recording, reason: &str) {
-        let job = Job::ArchiveV1 { recording: recording.clone(), received_at: self.began() };
+        let job = Job::ArchiveV1 { recording: recording.clone(), received_at: self.began(), is_backfill: false };
         self.audit.queue.publish(&job, Duration::ZERO).await.unwrap();
         let lane = Lane::live(Stage::Archive);
         let delivery = self.audit.queue.receive(lane, 1, Duration::ZERO).await.unwrap().remove(0);
