@@ -139,7 +139,7 @@ const MISDEEDS: &[Misdeed] = misdeeds! {
     Transcriber: "500 and 503", transcriber_error_every = Some(1);
     Transcriber: "429", transcriber_throttle_every = Some(1);
     Transcriber: "429 with Retry-After", transcriber_throttle_every = Some(1), retry_after_secs = Some(1);
-    Transcriber: "every third refused", transcriber_refusal_every = Some(3);
+    Transcriber: "refuses all", transcriber_refusal_every = Some(1);
     Transcriber: "slow", transcriber_delay_ms = 2000;
     Transcriber: "never answers", transcriber_delay_ms = 3_600_000;
 };
