@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz mutations tools licences
+.PHONY: help demo test chaos lint bench fuzz mutations tools licences
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,6 +10,9 @@ demo: ## Run the whole fleet against a simulated Twilio, then check every byte (
 test: tools ## Run every test
 	scripts/with-test-servers cargo test --workspace --all-features --no-fail-fast
 	scripts/check-deploy target/debug/callvault
+
+chaos: tools ## Random faults against a whole fleet, then the books (ARGS="--runs 200 --seed 1"; a minute a run)
+	cargo test --test chaos -- $(or $(ARGS),--runs 20)
 
 lint: tools ## Check formatting, lints, documentation and shell scripts
 	cargo fmt --all --check

@@ -19,8 +19,9 @@ pub(crate) struct Transaction {
 
 impl Catalog {
     pub(crate) async fn begin(&self) -> Result<Transaction, CatalogError> {
-        let inner = self.ask(&self.writers, self.writers.begin_with(self.dialect.begin)).await?;
-        Ok(Transaction { inner, patience: self.dialect.patience })
+        let begun = tokio::spawn(begin(self.writers.clone(), self.dialect.begin));
+        let begun = async { begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)) };
+        Ok(Transaction { inner: self.ask(&self.writers, begun).await?, patience: self.dialect.patience })
     }
 
     /// Rows, read outside of any transaction.
@@ -46,6 +47,12 @@ impl Catalog {
             answer => Ok(answer?),
         }
     }
+}
+
+/// In a task of its own, to its end: where a `BEGIN` is dropped between its sending and its answer, the driver gives the
+/// connection back with the transaction open, and the next statements would be part of it.
+async fn begin(pool: AnyPool, statement: &'static str) -> Result<sqlx::Transaction<'static, Any>, sqlx::Error> {
+    pool.begin_with(statement).await
 }
 
 /// A pool says only that it waited: one connection more tells whether one can be made at all.

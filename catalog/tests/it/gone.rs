@@ -1,6 +1,7 @@
 //! A server that goes away, and comes back: the same handle works on.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use callvault_catalog::contract::server::Database;
 use callvault_catalog::{Catalog, CatalogOptions, Schedule};
@@ -29,6 +30,31 @@ async fn catalog_whose_sessions_were_ended_works_on() {
         end_sessions(&database).await;
     }
     catalog.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn call_that_is_dropped_half_way_leaves_no_transaction_open() {
+    let database = Database::migrated().await;
+    let (catalog, mut session) = (database.catalog().await, database.session().await);
+    catalog.counts().await.unwrap();
+    let open = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+                AND application_name = 'callvault' AND state LIKE 'idle in transaction%'";
+    // Each look reads an answer of the server's and asks the next thing: wherever it is dropped, it is between the two.
+    for looks in 1..12 {
+        let heard = recording(looks);
+        let mut call = Box::pin(catalog.hear(&heard, start()));
+        for _ in 0..looks {
+            if tokio::time::timeout(Duration::ZERO, &mut call).await.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(call);
+        until(&format!("no transaction is open after {looks} looks"), async || {
+            session.fetch_one(open).await.unwrap().get::<i64, _>(0) == 0
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! An S3 server in this process that checks signatures: s3s-fs, over a folder.
 
-use std::path::Path;
-use std::sync::Mutex;
+use std::fs::DirEntry;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::*;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result};
 use s3s_fs::FileSystem;
 use tokio::net::TcpListener;
 
@@ -39,7 +39,7 @@ pub async fn serve(folder: &Path) -> String {
 /// What the server does with a request, however it is connected.
 pub fn service(folder: &Path) -> S3Service {
     let files = FileSystem::new(folder).unwrap();
-    let mut service = S3ServiceBuilder::new(WithUploads { files, uploads: Mutex::default() });
+    let mut service = S3ServiceBuilder::new(WithUploads { files, folder: folder.to_owned() });
     service.set_auth(Users);
     service.set_access(Users);
     service.build()
@@ -77,16 +77,48 @@ impl S3Access for Users {
     }
 }
 
-/// s3s-fs, and the list of uploads under way that it does not keep.
+/// s3s-fs, and the list of uploads under way that it does not keep: beside its own file for each there is one of ours, so
+/// that a server which was killed knows them still.
 struct WithUploads {
     files: FileSystem,
-    uploads: Mutex<Vec<(MultipartUpload, String)>>,
+    folder: PathBuf,
 }
 
 impl WithUploads {
-    fn forget(&self, id: &str) {
-        self.uploads.lock().unwrap().retain(|(upload, _)| upload.upload_id.as_deref() != Some(id));
+    fn note(&self, id: &str) -> PathBuf {
+        self.folder.join(format!(".listed-{id}"))
     }
+
+    fn forget(&self, id: &str) {
+        let _ = std::fs::remove_file(self.note(id));
+    }
+
+    /// The uploads to one bucket; `None` where the folder cannot be read.
+    fn uploads(&self, bucket: &str) -> Option<Vec<MultipartUpload>> {
+        let mut uploads = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).ok()?.flatten() {
+            let name = entry.file_name().into_string().unwrap_or_default();
+            let Some(id) = name.strip_prefix(".listed-") else { continue };
+            // One that ends meanwhile is none any more.
+            let (Ok(text), Ok(began)) = (std::fs::read_to_string(entry.path()), modified(&entry)) else { continue };
+            let is_known = self.folder.join(format!(".upload-{id}.json")).exists();
+            let Some((_, key)) = text.split_once('\n').filter(|(its_bucket, _)| *its_bucket == bucket && is_known)
+            else {
+                continue;
+            };
+            uploads.push(MultipartUpload {
+                key: Some(key.to_owned()),
+                upload_id: Some(id.to_owned()),
+                initiated: Some(began.into()),
+                ..MultipartUpload::default()
+            });
+        }
+        Some(uploads)
+    }
+}
+
+fn modified(entry: &DirEntry) -> std::io::Result<SystemTime> {
+    entry.metadata()?.modified()
 }
 
 type Answer<T> = S3Result<S3Response<T>>;
@@ -97,17 +129,10 @@ impl S3 for WithUploads {
         &self,
         req: S3Request<CreateMultipartUploadInput>,
     ) -> Answer<CreateMultipartUploadOutput> {
-        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        let listed = format!("{}\n{}", req.input.bucket, req.input.key);
         let begun = self.files.create_multipart_upload(req).await?;
-        #[expect(clippy::disallowed_methods, reason = "a server has the system's clock")]
-        let now = SystemTime::now();
-        let upload = MultipartUpload {
-            key: Some(key),
-            upload_id: begun.output.upload_id.clone(),
-            initiated: Some(now.into()),
-            ..MultipartUpload::default()
-        };
-        self.uploads.lock().unwrap().push((upload, bucket));
+        let id = begun.output.upload_id.clone().unwrap_or_default();
+        std::fs::write(self.note(&id), listed).map_err(S3Error::internal_error)?;
         Ok(begun)
     }
 
@@ -116,28 +141,32 @@ impl S3 for WithUploads {
         req: S3Request<ListMultipartUploadsInput>,
     ) -> Answer<ListMultipartUploadsOutput> {
         let prefix = req.input.prefix.unwrap_or_default();
-        let uploads = self.uploads.lock().unwrap().clone().into_iter();
-        let uploads = uploads.filter(|(upload, bucket)| {
-            *bucket == req.input.bucket && upload.key.as_ref().is_some_and(|key| key.starts_with(&prefix))
-        });
-        let uploads = Some(uploads.map(|(upload, _)| upload).collect());
-        Ok(S3Response::new(ListMultipartUploadsOutput { uploads, ..ListMultipartUploadsOutput::default() }))
+        let mut uploads = self.uploads(&req.input.bucket).unwrap_or_default();
+        uploads.retain(|upload| upload.key.as_ref().is_some_and(|key| key.starts_with(&prefix)));
+        Ok(S3Response::new(ListMultipartUploadsOutput {
+            uploads: Some(uploads),
+            ..ListMultipartUploadsOutput::default()
+        }))
     }
 
     async fn complete_multipart_upload(
         &self,
         req: S3Request<CompleteMultipartUploadInput>,
     ) -> Answer<CompleteMultipartUploadOutput> {
-        self.forget(&req.input.upload_id);
-        self.files.complete_multipart_upload(req).await
+        let id = req.input.upload_id.clone();
+        let completed = self.files.complete_multipart_upload(req).await?;
+        self.forget(&id);
+        Ok(completed)
     }
 
     async fn abort_multipart_upload(
         &self,
         req: S3Request<AbortMultipartUploadInput>,
     ) -> Answer<AbortMultipartUploadOutput> {
-        self.forget(&req.input.upload_id);
-        self.files.abort_multipart_upload(req).await
+        let id = req.input.upload_id.clone();
+        let aborted = self.files.abort_multipart_upload(req).await?;
+        self.forget(&id);
+        Ok(aborted)
     }
 
     async fn upload_part(&self, req: S3Request<UploadPartInput>) -> Answer<UploadPartOutput> {

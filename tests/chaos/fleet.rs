@@ -1,0 +1,188 @@
+//! Our processes, and a service manager's part: what ends by itself is started again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex as StdMutex};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use futures::future::join_all;
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use crate::fault::Role;
+use crate::process::{Process, free_port};
+
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) type Settings = BTreeMap<&'static str, String>;
+
+/// One process, wanted or not.
+struct Slot {
+    port: u16,
+    is_wanted: bool,
+    process: Option<Process>,
+}
+
+pub(crate) struct Fleet {
+    folder: PathBuf,
+    settings: Settings,
+    slots: BTreeMap<Role, Mutex<Slot>>,
+    /// How each process that nobody told to end ended.
+    ends: StdMutex<Vec<(Role, String)>>,
+}
+
+/// A service manager's part.
+pub(crate) struct Supervisor(JoinHandle<()>);
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Fleet {
+    /// Nothing runs yet.
+    pub(crate) fn new(folder: &Path, settings: Settings) -> Arc<Fleet> {
+        let slot = |role| (role, Mutex::new(Slot { port: free_port(), is_wanted: false, process: None }));
+        let slots = Role::ALL.into_iter().map(slot).collect();
+        Arc::new(Fleet { folder: folder.to_owned(), settings, slots, ends: StdMutex::default() })
+    }
+
+    /// Where an ingest listens, or another role shows its metrics.
+    pub(crate) async fn port(&self, role: Role) -> u16 {
+        self.slots[&role].lock().await.port
+    }
+
+    /// Starts all that are wanted, and what of them ends by itself again, until the supervisor is dropped.
+    pub(crate) async fn start_all(self: &Arc<Self>, is_wanted: impl Fn(Role) -> bool) -> anyhow::Result<Supervisor> {
+        for role in Role::ALL.into_iter().filter(|role| is_wanted(*role)) {
+            self.start(role).await?;
+        }
+        let fleet = Arc::clone(self);
+        Ok(Supervisor(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                fleet.revive().await;
+            }
+        })))
+    }
+
+    pub(crate) async fn start(&self, role: Role) -> anyhow::Result<()> {
+        let mut slot = self.slots[&role].lock().await;
+        slot.is_wanted = true;
+        if slot.process.is_none() {
+            slot.process = Some(self.spawn(role, slot.port)?);
+        }
+        Ok(())
+    }
+
+    /// SIGKILL: no last word. It stays away until it is started.
+    pub(crate) async fn kill(&self, role: Role) {
+        if let Some(process) = self.take(role).await {
+            process.kill().await;
+        }
+    }
+
+    /// SIGTERM, as a rollout does it. It stays away until it is started; 0 is what it has to end with, and in time.
+    pub(crate) async fn stop(&self, role: Role) {
+        if let Some(process) = self.take(role).await {
+            let code = process.stop(Signal::TERM, STOP_PATIENCE).await;
+            if code != Some(0) {
+                self.ends.lock().unwrap().push((role, format!("told to stop, it ended with {code:?}")));
+            }
+        }
+    }
+
+    /// SIGTERM to all.
+    pub(crate) async fn stop_all(&self) {
+        join_all(Role::ALL.map(|role| self.stop(role))).await;
+    }
+
+    async fn take(&self, role: Role) -> Option<Process> {
+        let mut slot = self.slots[&role].lock().await;
+        slot.is_wanted = false;
+        slot.process.take()
+    }
+
+    async fn revive(&self) {
+        for (role, slot) in &self.slots {
+            let mut slot = slot.lock().await;
+            let Some(status) = slot.process.as_mut().and_then(Process::ended) else { continue };
+            self.ends.lock().unwrap().push((*role, format!("it ended by itself with {status}")));
+            slot.process = slot.is_wanted.then(|| self.spawn(*role, slot.port).unwrap());
+        }
+    }
+
+    /// How processes ended that should not have, or not so.
+    pub(crate) fn ends(&self) -> Vec<(Role, String)> {
+        self.ends.lock().unwrap().clone()
+    }
+
+    fn spawn(&self, role: Role, port: u16) -> anyhow::Result<Process> {
+        let mut command = match role {
+            Role::Ingest(_) | Role::Worker(_) => self.command(&[role.name()]),
+            Role::Retention | Role::Reconcile => self.command(&[role.name(), "--every", "2s"]),
+        };
+        let address = format!("127.0.0.1:{port}");
+        command.env(if matches!(role, Role::Ingest(_)) { "LISTEN_ADDR" } else { "METRICS_ADDR" }, address);
+        Process::start(&mut command, &self.folder.join(format!("{role}.log").replace(' ', "-")))
+    }
+
+    /// `callvault` with these arguments, and nothing but the fleet's settings as its environment.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callvault"));
+        command.args(arguments).env_clear().envs(&self.settings).current_dir(&self.folder);
+        command
+    }
+
+    /// Runs a subcommand to its end.
+    pub(crate) async fn output(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let mut command = tokio::process::Command::from(self.command(arguments));
+        let ended = tokio::time::timeout(COMMAND_PATIENCE, command.kill_on_drop(true).output()).await;
+        ended.with_context(|| format!("{arguments:?} goes on and on"))?.context("it cannot be started")
+    }
+
+    /// Runs a subcommand with `--json` that has to succeed, and reads its lines.
+    pub(crate) async fn json(&self, arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
+        let output = self.output(&[arguments, &["--json"]].concat()).await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8(output.stdout)?.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
+    /// How many jobs the workers are at, by their own account; `None` where one does not answer.
+    pub(crate) async fn jobs_in_flight(&self) -> Option<u64> {
+        let mut jobs = 0;
+        for role in Role::ALL.into_iter().filter(|role| matches!(role, Role::Worker(_))) {
+            let page = format!("http://127.0.0.1:{}/metrics", self.port(role).await);
+            let text = reqwest::get(page).await.ok()?.text().await.ok()?;
+            let in_flight = text.lines().filter(|line| line.starts_with("callvault_jobs_in_flight{"));
+            jobs += in_flight.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum::<u64>();
+        }
+        Some(jobs)
+    }
+
+    /// Whether each process that is wanted is ready.
+    pub(crate) async fn is_ready(&self) -> bool {
+        for role in Role::ALL {
+            let (is_wanted, port) = {
+                let slot = self.slots[&role].lock().await;
+                (slot.is_wanted, slot.port)
+            };
+            if !is_wanted {
+                continue;
+            }
+            let url = format!("http://127.0.0.1:{port}/readyz");
+            if !reqwest::get(url).await.is_ok_and(|answer| answer.status().is_success()) {
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,121 @@
+//! A process of the harness's own: started, told to end, killed, and never left behind.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use rustix::process::{Pid, Signal, getuid, kill_process_group};
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A process in a group of its own; all of the group is killed when it is dropped.
+pub(crate) struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// What it says is added to `log`.
+    pub(crate) fn start(command: &mut Command, log: &Path) -> anyhow::Result<Process> {
+        let log = File::options().append(true).create(true).open(log)?;
+        command.stdout(log.try_clone()?).stderr(log).process_group(0);
+        let child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+        Ok(Process { child })
+    }
+
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// SIGKILL to it and to what it started.
+    pub(crate) async fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.wait(Duration::from_secs(10)).await;
+    }
+
+    /// A signal that asks for an end; SIGKILL where that takes longer than `patience`. The exit code.
+    pub(crate) async fn stop(mut self, signal: Signal, patience: Duration) -> Option<i32> {
+        self.signal(signal);
+        self.wait(patience).await.and_then(|status| status.code())
+    }
+
+    fn signal(&self, signal: Signal) {
+        let _ = kill_process_group(Pid::from_child(&self.child), signal);
+    }
+
+    async fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let began = Instant::now();
+        while began.elapsed() < patience {
+            if let Some(status) = self.ended() {
+                return Some(status);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        None
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A group whose leader was waited for may live on, and its number is not given away before it is empty.
+        self.signal(Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// A command as `user`, where this process is root's: RabbitMQ and PostgreSQL refuse to be.
+pub(crate) fn as_user(user: &str, program: &str) -> Command {
+    if !getuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--init-groups", program]);
+    command
+}
+
+/// Makes a folder that is `user`'s.
+pub(crate) fn folder_of(user: &str, folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    if getuid().is_root() {
+        done(Command::new("chown").arg(user).arg(folder))?;
+    }
+    Ok(())
+}
+
+/// Runs a command that has to succeed; what it says.
+pub(crate) fn done(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.output().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{:?} {}: {said}", command.get_program(), output.status);
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Waits until something is so; an error when it is not within `patience`.
+pub(crate) async fn until(what: &str, patience: Duration, is_so: impl AsyncFn() -> bool) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while !is_so().await {
+        ensure!(began.elapsed() < patience, "not within {patience:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// A port that nobody listens on and that no one is given by chance: below those the system hands out (from 32768 on), and
+/// no two of this process the same.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let offset = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add((std::process::id() * 199) as u16) % 20_000;
+        if std::net::TcpListener::bind(("127.0.0.1", 12_000 + offset)).is_ok() {
+            return 12_000 + offset;
+        }
+    }
+}
