@@ -11,7 +11,7 @@ test: tools ## Run every test
 	scripts/with-test-servers cargo test --workspace --all-features --no-fail-fast
 	scripts/check-deploy target/debug/callvault
 
-chaos: tools ## Random faults against a whole fleet, then the books (ARGS="--runs 200 --seed 1"; a minute a run)
+chaos: tools ## Random faults against a whole fleet, then the books (ARGS="--runs 200 --seed 1"; a minute or more a run)
 	cargo test --test chaos -- $(or $(ARGS),--runs 20)
 
 lint: tools ## Check formatting, lints, documentation and shell scripts

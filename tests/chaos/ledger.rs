@@ -1,5 +1,4 @@
-//! The check of the books: what Twilio made against what there is, with nothing of the product's own in between but its
-//! queue's count. Objects are opened by Debian's `age`.
+//! The check of the books: what Twilio made against what there is, with nothing of the product's own in between. Objects are opened by Debian's `age`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -180,7 +179,7 @@ impl Ledger {
         self.require(claims == 0, &claims.to_string(), "claims are still held");
         for (role, end) in world.fleet.ends() {
             // What ends for want of a server at its start is started again; what ends otherwise has a fault of its own.
-            self.require(end.contains("exit status: 1"), &role.to_string(), end);
+            self.require(end.ends_with("exit status: 1"), &role.to_string(), end);
         }
         for file in files(folder)?.iter().filter(|file| file.ends_with(".log")) {
             let log = std::fs::read_to_string(folder.join(file))?;

@@ -73,6 +73,7 @@ macro_rules! contract_tests {
     };
     (@sealing $fresh:path) => {
         $crate::contract_tests! { @cases $fresh; sealing
+            sealed_object_shows_nothing_of_what_is_in_it
             sealed_object_opens_as_it_was
             range_of_a_sealed_object_is_what_was_sealed_there
             damaged_object_fails_before_its_end

@@ -20,6 +20,15 @@ pub async fn sealed_object_opens_as_it_was(place: &dyn Place) {
     }
 }
 
+pub async fn sealed_object_shows_nothing_of_what_is_in_it(place: &dyn Place) {
+    let vault = vault(place).await;
+    let plain = bytes(400_000);
+    vault.seal(&key("RE1"), body(&plain)).await.unwrap();
+    let stored = get(vault.store().as_ref(), &key("RE1")).await;
+    let pieces: std::collections::HashSet<&[u8]> = plain.chunks_exact(16).collect();
+    assert!(!stored.windows(16).any(|window| pieces.contains(window)), "16 bytes in a row as they were");
+}
+
 pub async fn range_of_a_sealed_object_is_what_was_sealed_there(place: &dyn Place) {
     let vault = vault(place).await;
     let plain = bytes(400_000);

@@ -14,7 +14,8 @@ impl Run<'_> {
         for stage in Stage::ALL {
             let letters = self.audit.queue.dead_letters(stage, MOST).await?;
             if letters.len() == MOST {
-                tracing::warn!(%stage, "more dead letters than are looked at: only the first {MOST} were");
+                let why = format!("stage {stage} has {MOST} dead letters or more: redrive them, then audit again");
+                return Err(Fault::Rejected(why));
             }
             self.summary.dead_letters += letters.len() as u64;
             self.look_at_stage(stage, letters).await?;
