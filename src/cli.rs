@@ -116,8 +116,7 @@ pub(crate) struct ReconcileOptions {
     /// Again and again, at this distance (15m, 1h), until told to stop.
     #[arg(long, value_parser = parse_period, value_name = "PERIOD", conflicts_with = "dry_run")]
     pub(crate) every: Option<Duration>,
-    /// Backfill from this day of Twilio's list on (2026-01-31, RFC 3339, or 30d ago), going on where one from the same day
-    /// was broken off; default no backfill, but what is new since the last pass.
+    /// Backfill from this day on (2026-01-31, RFC 3339, or 30d ago); goes on where one was broken off.
     #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
     /// Last day to read; default today.
