@@ -56,7 +56,9 @@ struct Way {
     span_days: u64,
     /// The days that are being read.
     reading: Option<Reading>,
-    /// Faults since the last page.
+    /// Pages taken of these days, at the most of any try.
+    furthest: u32,
+    /// Faults since a page was taken that was further on than any before.
     faults: u32,
     not_before: Instant,
 }
@@ -65,6 +67,7 @@ struct Reading {
     pages: RecordingPages,
     last_day: NaiveDate,
     listed: u64,
+    pages_taken: u32,
 }
 
 /// A run over all accounts.
@@ -147,8 +150,8 @@ impl Run<'_> {
         if let Some(next) = next {
             tracing::info!(account.sid = days.account.as_str(), day = %next, "backfill goes on where it was broken off");
         }
-        let next = next.unwrap_or(since);
-        Ok(Way { days, next, span_days: 1, reading: None, faults: 0, not_before: Instant::now() })
+        let next = next.map_or(since, |next| next.max(since));
+        Ok(Way { days, next, span_days: 1, reading: None, furthest: 0, faults: 0, not_before: Instant::now() })
     }
 
     /// A page of an account's, or the end of the days it was at; `false` at the end of its last.
@@ -161,14 +164,14 @@ impl Run<'_> {
         let reading = way.reading.get_or_insert_with(|| {
             let last_day = (way.next + Days::new(way.span_days - 1)).min(last_day);
             let pages = twilio.recording_pages(&way.days.account, Some(way.next), Some(last_day));
-            Reading { pages, last_day, listed: 0 }
+            Reading { pages, last_day, listed: 0, pages_taken: 0 }
         });
         let fault = match reading.pages.next().await {
             Ok(Some(page)) => {
                 reading.listed += page.len() as u64;
                 match self.take_page(page).await {
                     Ok(()) => {
-                        way.faults = 0;
+                        way.is_further();
                         return Ok(true);
                     }
                     // What of it was not taken in, its days tell again.
@@ -202,8 +205,10 @@ impl Run<'_> {
             _ => way.span_days,
         };
         self.progress.days_done += days_between(way.next, next);
-        way.next = next;
-        self.write_down(&way.days, Some(next)).await
+        (way.next, way.furthest, way.faults) = (next, 0, 0);
+        // A day that is not over has more to tell, and what was still recorded on the one before ends today.
+        let yesterday = self.now().date_naive() - Days::new(1);
+        self.write_down(&way.days, Some(next.min(yesterday))).await
     }
 
     async fn write_down(&self, days: &BackfillDays, next: Option<NaiveDate>) -> Result<(), Fault> {
@@ -243,6 +248,16 @@ impl Run<'_> {
 }
 
 impl Way {
+    /// A page was taken. Only one further on than any before in these days shows that what failed is over.
+    fn is_further(&mut self) {
+        let Some(reading) = &mut self.reading else { return };
+        reading.pages_taken += 1;
+        if reading.pages_taken > self.furthest {
+            self.furthest = reading.pages_taken;
+            self.faults = 0;
+        }
+    }
+
     /// After what may be over soon, the account's turn comes again later; others go on meanwhile.
     fn pause(&mut self, fault: Fault) -> Result<(), Fault> {
         let asked = match &fault {

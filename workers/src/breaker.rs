@@ -22,7 +22,7 @@ pub(crate) enum Allowance {
     Rest(Duration),
 }
 
-/// Closed at first. It opens at [`Breaker::failed`], rests for a while that doubles, lets one job through, and closes at
+/// Closed at first. It opens at [`Breaker::failed`], rests for a while, lets one job through, and closes at
 /// [`Breaker::succeeded`]. Clones are the same one.
 #[derive(Debug, Clone, Default)]
 pub struct Breaker(Arc<Mutex<State>>);
@@ -38,19 +38,25 @@ struct State {
 struct Open {
     rests_until: Instant,
     rest: Duration,
+    is_tried: bool,
 }
 
 impl Breaker {
-    /// What may be received now. A trial is followed by a rest, whatever comes of it, unless it succeeds.
+    /// What may be received now. To look changes nothing: of several lanes the one that has a job may try it.
     pub(crate) fn allowance(&self, now: Instant) -> Allowance {
-        let mut state = self.state();
-        let Some(open) = &mut state.open else { return Allowance::All };
-        if now < open.rests_until {
-            return Allowance::Rest(open.rests_until - now);
+        match self.state().open {
+            None => Allowance::All,
+            Some(open) if now < open.rests_until => Allowance::Rest(open.rests_until - now),
+            Some(_) => Allowance::Trial,
         }
-        open.rest = (open.rest * 2).min(REST_MOST);
-        open.rests_until = now + open.rest;
-        Allowance::Trial
+    }
+
+    /// A job was received for a trial: another rest begins, as long as the last one, and longer where the trial fails.
+    pub(crate) fn tried(&self, now: Instant) {
+        if let Some(open) = &mut self.state().open {
+            open.is_tried = true;
+            open.rests_until = now + open.rest;
+        }
     }
 
     /// The peer did its work. Whether it had been thought down.
@@ -61,14 +67,19 @@ impl Breaker {
     /// The peer failed at this recording; `is_down` where it is known to be down, not just to have failed at this.
     pub(crate) fn failed(&self, sid: &RecordingSid, is_down: bool, now: Instant) -> Down {
         let mut state = self.state();
-        if state.open.is_some() {
+        if let Some(open) = &mut state.open {
+            // What was under way before it opened fails too, and is no trial.
+            if std::mem::take(&mut open.is_tried) {
+                open.rest = (open.rest * 2).min(REST_MOST);
+                open.rests_until = now + open.rest;
+            }
             return Down::Still;
         }
         state.failed.insert(sid.clone());
         if !is_down && state.failed.len() < FAILED_MOST {
             return Down::No;
         }
-        state.open = Some(Open { rests_until: now + REST_FIRST, rest: REST_FIRST });
+        state.open = Some(Open { rests_until: now + REST_FIRST, rest: REST_FIRST, is_tried: false });
         Down::FromNowOn
     }
 
@@ -124,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn open_it_lets_one_job_through_after_each_rest_and_rests_longer_each_time() {
+    fn open_it_lets_one_job_through_after_each_rest_and_rests_longer_each_time_that_fails() {
         let start = Instant::now();
         let breaker = open_breaker(start);
         let (mut now, mut rests) = (start, Vec::new());
@@ -132,7 +143,11 @@ mod tests {
             let Allowance::Rest(rest) = breaker.allowance(now) else { panic!("expected a rest") };
             rests.push(rest.as_secs());
             now += rest;
-            assert_eq!(breaker.allowance(now), Allowance::Trial);
+            assert_eq!([(); 2].map(|()| breaker.allowance(now)), [Allowance::Trial; 2], "to look changes nothing");
+            breaker.tried(now);
+            assert_eq!(breaker.allowance(now), Allowance::Rest(rest));
+            assert_eq!(breaker.failed(&sid(2), false, now), Down::Still);
+            breaker.failed(&sid(3), false, now);
         }
         assert_eq!(rests, [2, 4, 8, 16, 32, 64, 120]);
     }

@@ -49,6 +49,12 @@ impl Stages {
         }
     }
 
+    fn tried(&self, stage: Stage) {
+        if let (Stage::Transcribe, Some(transcribe)) = (stage, &self.transcribe) {
+            transcribe.tried();
+        }
+    }
+
     /// `stop` is cancelled when the worker must let go at once.
     pub(crate) async fn handle(&self, job: &Job, stop: &CancellationToken) -> Handled {
         match job {
@@ -134,7 +140,8 @@ impl Dispatcher {
                 () = shutdown.cancelled() => return,
                 free = hands.free(lane.kind, has_more) => free,
             };
-            match self.stages.allowance(lane.stage) {
+            let allowance = self.stages.allowance(lane.stage);
+            match allowance {
                 Allowance::All => {}
                 Allowance::Trial => free.truncate(1),
                 Allowance::Rest(rest) => {
@@ -144,14 +151,23 @@ impl Dispatcher {
                     continue;
                 }
             }
-            let asked = free.len();
+            let (asked, wait) = (free.len(), wait(lane.kind, has_more, &hands));
             let received = tokio::select! {
-                received = self.queue.receive(lane, asked, wait(lane.kind, has_more, &hands)) => received,
+                received = self.queue.receive(lane, asked, wait) => received,
                 // A queue that is away must not hold up the end.
                 () = after(&shutdown, RECEIVE_WAIT * 2) => return,
             };
-            has_more = received.as_ref().is_ok_and(|received| received.len() == asked);
+            let count = received.as_ref().map_or(0, Vec::len);
+            has_more = count == asked;
+            if allowance == Allowance::Trial && count > 0 {
+                self.stages.tried(lane.stage);
+            }
             match received {
+                Ok(received) if received.is_empty() && wait.is_zero() => {
+                    // Else a lane that was not waited for is asked again and again.
+                    drop(free);
+                    let _ = tokio::time::timeout(RECEIVE_WAIT, shutdown.cancelled()).await;
+                }
                 Ok(received) => {
                     error_pause = ERROR_PAUSE_FIRST;
                     for delivery in received {

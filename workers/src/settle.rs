@@ -9,8 +9,9 @@ use crate::fault::{Fault, Handled};
 
 /// How long transient faults are retried, from the first publish: a day covers a night and a morning's repair.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
-/// Attempts that are made whatever the age: a job found late by a sweep deserves them too.
-const ATTEMPTS_AT_LEAST: u32 = 10;
+/// Attempts that are made whatever the age, about a day's: a job found late by a sweep, or of a backfill that waited for
+/// days, deserves them too.
+const ATTEMPTS_AT_LEAST: u32 = 150;
 /// A job that takes its worker down each time never reports a fault: this bound parks it.
 const ATTEMPTS_AT_MOST: u32 = 250;
 /// Tries for media that is not what it should be: over an hour and a half, which outlasts a proxy that serves pages.
@@ -105,17 +106,17 @@ mod tests {
     #[test]
     fn transient_fault_is_retried_for_a_day_and_then_parked_with_its_reason() {
         let fault = Err(Fault::Transient("disk full".into()));
-        retry(settlement(&fault, 140, PATIENCE - MINUTE));
-        let Settlement::DeadLetter { reason } = settlement(&fault, 140, PATIENCE) else {
+        retry(settlement(&fault, 160, PATIENCE - MINUTE));
+        let Settlement::DeadLetter { reason } = settlement(&fault, 160, PATIENCE) else {
             panic!("expected a dead letter")
         };
-        assert!(reason.contains("140 attempts") && reason.contains("disk full"), "{reason}");
+        assert!(reason.contains("160 attempts") && reason.contains("disk full"), "{reason}");
     }
 
     #[test]
-    fn job_found_late_still_gets_its_first_attempts() {
+    fn job_found_late_still_gets_a_days_attempts() {
         let fault = Err(Fault::Transient("reset".into()));
-        retry(settlement(&fault, 1, PATIENCE * 3));
+        retry(settlement(&fault, 149, PATIENCE * 3));
     }
 
     #[test]

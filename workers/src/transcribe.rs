@@ -65,6 +65,11 @@ impl Transcribe {
         self.breaker.allowance(Instant::now())
     }
 
+    /// A job was received that may show whether the transcriber is back.
+    pub(crate) fn tried(&self) {
+        self.breaker.tried(Instant::now());
+    }
+
     async fn settled(&self, sid: &RecordingSid, version: u32) -> Result<Option<&'static str>, Fault> {
         let row = self.row(sid).await?;
         name_call(&row);

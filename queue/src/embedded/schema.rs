@@ -11,11 +11,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What version 2 added.
 const TRACES: &str = "ALTER TABLE messages ADD COLUMN trace_parent TEXT; PRAGMA user_version = 2;";
 
-/// What version 3 added.
+/// What version 3 added. An older process that is still at the file takes a backfill's messages too and knows nothing of the
+/// column when it parks one: the trigger keeps dead letters in one lane.
 const BACKFILL: &str = "
 ALTER TABLE messages ADD COLUMN is_backfill INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX messages_of_a_lane ON messages (stage, is_dead, is_backfill, visible_at, id);
 DROP INDEX messages_to_receive;
+CREATE TRIGGER dead_letters_have_one_lane AFTER UPDATE OF is_dead ON messages WHEN NEW.is_dead = 1 AND NEW.is_backfill = 1
+BEGIN UPDATE messages SET is_backfill = 0 WHERE id = NEW.id; END;
 PRAGMA user_version = 3;
 ";
 

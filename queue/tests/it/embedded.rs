@@ -134,3 +134,18 @@ async fn file_of_an_earlier_version_keeps_its_messages_and_takes_a_backfills() {
     queue.publish(&old, Duration::ZERO).await.unwrap();
     assert_eq!(queue.receive(Lane::backfill(Stage::Deliver), 1, Duration::ZERO).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn dead_letter_that_an_older_process_parked_of_a_backfill_can_be_redriven() {
+    let engine = fresh().await;
+    let queue = engine.open().await;
+    let Job::PurgeV1 { account_sid, recording_sid } = job(1) else { panic!("a purge") };
+    let old = Job::DeliverV1 { account_sid, recording_sid, version: 1, is_backfill: true };
+    queue.publish(&old, Duration::ZERO).await.unwrap();
+    let database = sqlx::SqlitePool::connect(&format!("sqlite:{}", engine.path())).await.unwrap();
+    // As version 2 did.
+    let parked = "UPDATE messages SET lease_token = NULL, is_dead = 1, visible_at = 0, died_at = 0, reason = 'parked'";
+    sqlx::query(parked).execute(&database).await.unwrap();
+    assert_eq!(queue::redrive(queue.as_ref(), Stage::Deliver, 10).await.unwrap(), 1);
+    assert_eq!(queue.receive(Lane::backfill(Stage::Deliver), 1, Duration::ZERO).await.unwrap().len(), 1);
+}
