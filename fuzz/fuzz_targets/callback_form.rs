@@ -11,7 +11,7 @@ fuzz_target!(|body: &[u8]| {
     let _ = call_progress_callback(&params);
     let Ok(recording) = recording_callback(&params) else { return };
     let received_at = "2026-11-20T09:00:00Z".parse().expect("a time");
-    let job = Job::ArchiveV1 { recording, received_at };
+    let job = Job::ArchiveV1 { recording, received_at, is_backfill: false };
     // What was taken for a callback survives the queue.
     assert_eq!(Job::decode(&job.encode()).expect("our own message"), job);
 });
