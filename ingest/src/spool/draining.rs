@@ -8,7 +8,7 @@ use queue::{Delivery, QueueError, Settlement};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{LANE, Spool, waiting};
+use super::{CHECK_LIMIT, LANE, Spool, waiting};
 
 /// On their way to the queue at once, once it took one.
 const HAND_MOST: usize = 64;
@@ -16,6 +16,10 @@ const HAND_MOST: usize = 64;
 const FORWARD_LIMIT: Duration = Duration::from_secs(4);
 /// Before the queue, or the file, is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// So often a queue that is well may refuse a callback, one that it is asked for alone, before the others go first.
+const REFUSALS_MOST: u32 = 5;
+/// Before one that was refused so often is tried again.
+const REFUSED_DELAY: Duration = Duration::from_secs(60);
 /// How long an empty spool is watched before it is looked at anew.
 const WATCH: Duration = Duration::from_secs(5);
 /// After the end was asked for.
@@ -28,6 +32,8 @@ struct Hand {
     left: Vec<Delivery>,
     /// The queue has them: nothing but their ack is tried again.
     unacked: Vec<Delivery>,
+    /// How often in a row the queue was well and took none of `left`.
+    refusals: u32,
 }
 
 impl Hand {
@@ -63,6 +69,7 @@ impl Spool {
             let is_through = self.pass_on(&mut hand).await;
             most = if is_through { HAND_MOST } else { 1 };
             if !is_through {
+                self.set_aside(&mut hand).await;
                 stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
             }
         }
@@ -122,13 +129,45 @@ impl Spool {
     }
 
     async fn forward(&self, hand: &mut Hand) {
-        let sent = join_all(hand.left.iter().map(|delivery| async move {
+        // What is refused may take the others with it: then one by one.
+        let most = if hand.refusals > 0 { 1 } else { HAND_MOST };
+        let sent = join_all(hand.left.iter().take(most).map(|delivery| async move {
             let sent = tokio::time::timeout(FORWARD_LIMIT, self.queue.forward(LANE.stage, delivery)).await;
             matches!(sent, Ok(Ok(())))
         }));
         let sent = sent.await;
+        if sent.contains(&true) {
+            hand.refusals = 0;
+        }
+        let sent = sent.into_iter().chain(std::iter::repeat(false));
         for (delivery, is_sent) in std::mem::take(&mut hand.left).into_iter().zip(sent) {
             if is_sent { hand.unacked.push(delivery) } else { hand.left.push(delivery) }
+        }
+    }
+
+    /// Lets the others go before the oldest in hand, where the queue is well and refuses that one for itself. It stays in
+    /// the spool.
+    async fn set_aside(&self, hand: &mut Hand) {
+        if hand.left.is_empty() {
+            return;
+        }
+        let is_well = matches!(tokio::time::timeout(CHECK_LIMIT, self.queue.check()).await, Ok(Ok(())));
+        hand.refusals = if is_well { hand.refusals + 1 } else { 0 };
+        // The first refusal may have been all of the hand's.
+        if hand.refusals <= REFUSALS_MOST {
+            return;
+        }
+        hand.refusals = 0;
+        let refused = hand.left.remove(0);
+        let recording = refused.job().map_or_else(|error| error.to_string(), |job| job.recording_sid().to_string());
+        tracing::error!(
+            recording,
+            "the queue is well and refuses this callback: others go first, and it is tried again every minute. See the \
+             queue's own log for why; `callvault reconcile` queues its recording from Twilio's list"
+        );
+        let later = Settlement::RetryAfter { delay: REFUSED_DELAY, charge: false };
+        if let Err(error) = self.file.settle(refused, later).await {
+            tracing::error!(%error, "the callback that was refused stays the first in the spool");
         }
     }
 

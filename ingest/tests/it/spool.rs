@@ -168,6 +168,23 @@ async fn callback_whose_ack_fails_goes_to_the_queue_once() {
 }
 
 #[tokio::test]
+async fn callback_that_the_queue_refuses_stays_and_lets_others_pass() {
+    let service = Spooled::start(10).await;
+    let refuse =
+        "CREATE TRIGGER refuse BEFORE INSERT ON messages WHEN NEW.body LIKE '%RE00000000000000000000000000000001%'
+        BEGIN SELECT RAISE(ABORT, 'refused'); END";
+    service.alter("queue.db", refuse).await;
+    for number in 1..4 {
+        assert_eq!(service.send(number).await.status, 200);
+    }
+    assert_eq!(service.queued(2).await, [2, 3]);
+    service.until_spooled(1).await;
+    assert_eq!(service.send(4).await.status, 200);
+    assert_eq!(service.queued(1).await, [4]);
+    service.until_spooled(1).await;
+}
+
+#[tokio::test]
 async fn callback_waits_behind_those_that_are_spooled() {
     let service = Spooled::start_undrained(10).await;
     service.take_away("queue.db");
