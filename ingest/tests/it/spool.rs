@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use callvault_ingest::{Limits, Outlet, Spool, SpoolError, router, run, serve};
 use chrono::{DateTime, TimeDelta, Utc};
 use queue::{Clock, Lane, Queue, Stage};
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -63,6 +64,22 @@ impl Spooled {
 
     fn put_back(&self, name: &str) {
         std::fs::rename(self.path("away.db"), self.path(name)).unwrap();
+    }
+
+    /// Changes the rules of a file under the service.
+    async fn alter(&self, name: &str, statement: &'static str) {
+        let url = format!("sqlite:{}", self.path(name).display());
+        let mut file = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query(statement).execute(&mut file).await.unwrap();
+        file.close().await.unwrap();
+    }
+
+    async fn until_spooled(&self, count: u64) {
+        let began = Instant::now();
+        while self.spooled().await != count {
+            assert!(began.elapsed() < Duration::from_secs(60), "{count}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn send(&self, number: u32) -> Answer {
@@ -132,6 +149,39 @@ async fn callbacks_while_the_queue_is_away_come_to_it_in_order_when_it_is_back()
     assert_eq!(service.queued(200).await, (0..200).collect::<Vec<_>>());
     assert_eq!(service.send(200).await.status, 200);
     assert_eq!((service.queued(1).await, service.spooled().await), (vec![200], 0));
+}
+
+#[tokio::test]
+async fn callback_whose_ack_fails_goes_to_the_queue_once() {
+    let service = Spooled::start(10).await;
+    service.take_away("queue.db");
+    assert_eq!(service.send(1).await.status, 200);
+    let stuck = "CREATE TRIGGER stuck BEFORE DELETE ON messages WHEN OLD.stage = 'archive'
+        BEGIN SELECT RAISE(ABORT, 'stuck'); END";
+    service.alter("spool/spool.db", stuck).await;
+    service.put_back("queue.db");
+    assert_eq!(service.queued(1).await, [1]);
+    assert_eq!(service.spooled().await, 1);
+    service.alter("spool/spool.db", "DROP TRIGGER stuck").await;
+    service.until_spooled(0).await;
+    assert!(take_all(service.queue.as_ref()).await.is_empty(), "it came again");
+}
+
+#[tokio::test]
+async fn callback_that_the_queue_refuses_stays_and_lets_others_pass() {
+    let service = Spooled::start(10).await;
+    let refuse =
+        "CREATE TRIGGER refuse BEFORE INSERT ON messages WHEN NEW.body LIKE '%RE00000000000000000000000000000001%'
+        BEGIN SELECT RAISE(ABORT, 'refused'); END";
+    service.alter("queue.db", refuse).await;
+    for number in 1..4 {
+        assert_eq!(service.send(number).await.status, 200);
+    }
+    assert_eq!(service.queued(2).await, [2, 3]);
+    service.until_spooled(1).await;
+    assert_eq!(service.send(4).await.status, 200);
+    assert_eq!(service.queued(1).await, [4]);
+    service.until_spooled(1).await;
 }
 
 #[tokio::test]

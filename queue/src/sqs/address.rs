@@ -5,8 +5,10 @@ use crate::message::{Lane, LaneKind};
 
 /// Stands where the URL names an account and no prefix.
 const PREFIX_DEFAULT: &str = "callvault";
-/// A queue's name has at most 80 characters; the longest suffix is `-transcribe-backfill`.
-const PREFIX_LENGTH_MOST: usize = 60;
+/// A queue's name has at most 80 characters; the longest suffix that is not of a backfill is `-transcribe-dead`.
+const PREFIX_LENGTH_MOST: usize = 64;
+/// `-transcribe-backfill` fits behind no more. Longer prefixes are older than the backfill's queues: theirs end in `-old`.
+const PREFIX_LENGTH_MOST_BEFORE_BACKFILL: usize = 60;
 
 /// A `sqs:` URL, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Address {
             None => (None, names.trim_end_matches('/')),
         };
         if prefix.is_empty() || prefix.len() > PREFIX_LENGTH_MOST || !prefix.bytes().all(is_of_a_name) {
-            return Err(wrong("the prefix has 1 to 60 letters, digits, - and _"));
+            return Err(wrong("the prefix has 1 to 64 letters, digits, - and _"));
         }
         let mut address =
             Address { account: account.map(str::to_owned), prefix: prefix.to_owned(), region: None, endpoint: None };
@@ -49,9 +51,11 @@ impl Address {
     }
 
     /// The name of a lane's queue: `PREFIX-archive`, `PREFIX-archive-backfill`, `PREFIX-archive-dead`.
+    /// Behind a prefix of more than 60 characters a backfill's is `PREFIX-archive-old`.
     pub(super) fn queue_name(&self, lane: Lane) -> String {
         let kind = match lane.kind {
             LaneKind::Live => "",
+            LaneKind::Backfill if self.prefix.len() > PREFIX_LENGTH_MOST_BEFORE_BACKFILL => "-old",
             LaneKind::Backfill => "-backfill",
             LaneKind::Dead => "-dead",
         };
@@ -69,6 +73,8 @@ fn is_of_a_name(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::stage::Stage;
 
@@ -103,15 +109,28 @@ mod tests {
     }
 
     #[test]
-    fn longest_prefix_makes_names_that_sqs_takes() {
-        let longest = "p".repeat(PREFIX_LENGTH_MOST);
-        let address = parse(&format!("//{longest}"));
-        assert_eq!(Lane::all().map(|lane| address.queue_name(lane).len()).max(), Some(80));
+    fn longest_prefixes_make_names_that_sqs_takes_and_no_two_the_same() {
+        for length in [PREFIX_LENGTH_MOST_BEFORE_BACKFILL, PREFIX_LENGTH_MOST] {
+            let address = parse(&format!("//{}", "p".repeat(length)));
+            let names: HashSet<String> = Lane::all().map(|lane| address.queue_name(lane)).collect();
+            assert_eq!(names.iter().map(String::len).max(), Some(80), "{length}");
+            assert_eq!(names.len(), Lane::all().count(), "{length}");
+        }
+    }
+
+    #[test]
+    fn backfill_behind_a_prefix_of_more_than_60_characters_has_a_short_name() {
+        let name = |length: usize| {
+            let prefix = "p".repeat(length);
+            let name = parse(&format!("//{prefix}")).queue_name(Lane::backfill(Stage::Transcribe));
+            name.strip_prefix(&prefix).unwrap().to_owned()
+        };
+        assert_eq!((name(60).as_str(), name(61).as_str()), ("-transcribe-backfill", "-transcribe-old"));
     }
 
     #[test]
     fn what_names_no_queue_is_refused() {
-        let long = format!("//{}", "p".repeat(61));
+        let long = format!("//{}", "p".repeat(65));
         for rest in
             ["calls", "//", "//?region=eu-west-1", "//a b", "//a.fifo", "//calls/more", &long, "//calls?queue=x"]
         {
