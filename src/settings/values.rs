@@ -95,10 +95,12 @@ impl Values {
         self.values.get(key).map(|(_, origin)| *origin)
     }
 
-    /// The value parsed, or an error that says what is `expected`. The wrong value is shown: never use it for a secret.
+    /// The value parsed, or an error that says what is `expected`, and shows the wrong value where that is no secret.
     pub(crate) fn parsed<T: FromStr>(&self, key: &str, expected: &str) -> Result<Option<T>, SettingsError> {
         let Some(text) = self.text(key) else { return Ok(None) };
-        let wrong = |_| SettingsError::new(key, format!("{:?} is not {expected}", masked(text)));
+        let is_secret = find(&documented(), key).is_some_and(|setting| setting.is_secret);
+        let shown = if is_secret { "its value".to_owned() } else { format!("{:?}", masked(text)) };
+        let wrong = |_| SettingsError::new(key, format!("{shown} is not {expected}"));
         text.parse().map(Some).map_err(wrong)
     }
 

@@ -49,6 +49,7 @@ fn right(name: &str) -> String {
         "TWILIO_SUBACCOUNTS" => format!("{SUBACCOUNT}={MARKER}"),
         "TWILIO_SHARED_KEYS" => format!("webhooks_sharedkey_1={MARKER}"),
         "DELIVERY_WEBHOOK_SECRET" => format!("whsec_{MARKER}"),
+        "DELIVERY_WEBHOOK_URL" => format!("https://127.0.0.1:1/{MARKER}"),
         _ => MARKER.to_owned(),
     }
 }
@@ -63,7 +64,6 @@ async fn fleet() -> (Fleet, Vec<&'static str>) {
         fleet.set(name, right(name));
     }
     fleet.set("TWILIO_API_KEY_SID", API_KEY);
-    fleet.set("DELIVERY_WEBHOOK_URL", "https://127.0.0.1:1/hook");
     fleet.set("DELIVERY_WEBHOOK_ALLOW_PRIVATE", "true");
     fleet.set("RUST_LOG", "trace");
     (fleet, secrets)
