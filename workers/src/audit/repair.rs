@@ -42,7 +42,7 @@ impl Audit {
         self.write_down(finding).await?;
         match self.heal(finding).await {
             // Somebody else is at it: that may be the repair.
-            Err(Fault::NotYet { why, .. } | Fault::Rejected(why)) => Ok(Repaired::not_done(why)),
+            Err(fault @ (Fault::Busy | Fault::NotYet { .. } | Fault::Rejected(_))) => Ok(Repaired::not_done(fault)),
             repaired => repaired,
         }
     }
