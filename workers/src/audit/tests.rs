@@ -80,6 +80,21 @@ async fn recording_that_ended_without_media_though_twilio_has_some_is_taken_in_a
 }
 
 #[tokio::test]
+async fn what_twilio_has_past_its_date_is_not_taken_in() {
+    let mut fixture = Fixture::new().await;
+    let recording = fixture.at_twilio(0).await;
+    fixture.dead_letter(&recording, "given up").await;
+    fixture.audit.clock.advance(31 * DAY);
+    fixture.audit.repairs = true;
+    let (findings, summary) = fixture.looked().await;
+    let kinds: Vec<_> = findings.iter().map(|finding| finding.exception).collect();
+    assert_eq!(kinds, [Exception::UnknownToCatalog, Exception::UnknownDeadLetter]);
+    assert!(findings.iter().all(|finding| finding.heals.contains("raising RETENTION_DAYS")), "{findings:?}");
+    assert_eq!(summary.repaired, 0);
+    assert!(fixture.audit.catalog.recording(&recording.recording_sid).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn copy_at_twilio_that_the_catalog_says_is_deleted_is_named() {
     let mut fixture = Fixture::new().await;
     let (recording, _) = fixture.buried(0).await;
