@@ -139,7 +139,7 @@ impl Audit {
             && let Copy::Broken(what) = copy::look(store, self.vault.as_ref(), &media.stored_object()).await?
             && self.is_still_stored(&seen.row, media).await?
         {
-            findings.push(self.broken_media(seen, &what).await?);
+            findings.push(self.broken_media(seen, media, &what).await?);
         }
         let is_media_whole = findings.is_empty();
         for version in seen.transcripts.iter().filter(|version| version.is_readable()) {
@@ -166,7 +166,7 @@ impl Audit {
         Ok(!is_marked && made.is_some_and(|made| made.stored_object() == version.stored_object()))
     }
 
-    async fn broken_media(&self, seen: &Seen, what: &str) -> Result<Finding, Fault> {
+    async fn broken_media(&self, seen: &Seen, media: &MediaRow, what: &str) -> Result<Finding, Fault> {
         let gone = match seen.row.twilio_deleted_at {
             Some(at) => Some(format!("Twilio's copy was deleted at {}", at.format("%F %T"))),
             None => match at_twilio(&self.twilio, &seen.row).await? {
@@ -177,7 +177,7 @@ impl Audit {
         Ok(match gone {
             None => {
                 let heals = "archiving it again from Twilio, which still has it (--repair)";
-                seen.finding(Exception::MediaBroken, what, (Heal::ArchiveAgain, heals))
+                seen.finding(Exception::MediaBroken, what, (Heal::ArchiveAgain(media.clone().into()), heals))
             }
             Some(said) => {
                 let what = format!("LOST: {what}, and {said}");

@@ -191,6 +191,23 @@ async fn repair_of_a_copy_that_somebody_works_on_is_left_to_them() {
 }
 
 #[tokio::test]
+async fn copy_that_was_archived_again_since_it_was_looked_at_is_left() {
+    let mut fixture = Fixture::new().await;
+    let (recording, key) = fixture.archived(0).await;
+    fixture.remove(&key).await;
+    let (findings, _) = fixture.looked().await;
+    fixture.audit.repairs = true;
+    let set_back = fixture.audit.repair(&findings[0]).await.unwrap();
+    assert_eq!(set_back.what.as_deref(), Some("set back, and queued: archive"));
+    fixture.audit.repairs = false;
+    fixture.audit.clock.advance(DAY);
+    fixture.archived(0).await;
+    let left = fixture.audit.repair(&findings[0]).await.unwrap();
+    assert!(!left.is_done, "{:?}", left.what);
+    assert!(fixture.audit.catalog.recording(&recording.recording_sid).await.unwrap().unwrap().is_archived());
+}
+
+#[tokio::test]
 async fn dead_letters_are_counted_and_named_where_they_explain_nothing() {
     let fixture = Fixture::new().await;
     let (known, _) = fixture.archived(0).await;
