@@ -5,7 +5,7 @@ use std::pin::Pin;
 use catalog::{CatalogError, MediaRow, RecordingRow, StuckWork, TranscriptRow};
 use chrono::{DateTime, Utc};
 use futures::stream::{self, BoxStream, Peekable, StreamExt, TryStreamExt};
-use twilio::{RecordingSid, RecordingStatus};
+use twilio::{RecordingSid, RecordingStatus, TwilioErrorKind};
 use vault::ObjectStore;
 
 use super::finding::{AuditEntry, Exception, Finding, Heal};
@@ -129,8 +129,11 @@ impl Audit {
         if !is_unfinished(&RecordingStatus::from(row.twilio_status.as_str())) {
             return Ok(false);
         }
-        let said = self.twilio.recording(&row.account_sid, &row.recording_sid).await;
-        Ok(said.is_ok_and(|recording| is_unfinished(&recording.status)))
+        match self.twilio.recording(&row.account_sid, &row.recording_sid).await {
+            Ok(recording) => Ok(is_unfinished(&recording.status)),
+            Err(error) if error.kind == TwilioErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn look_at_copies(&self, store: &dyn ObjectStore, seen: &Seen) -> Result<Vec<Finding>, Fault> {
