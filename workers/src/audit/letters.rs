@@ -35,8 +35,14 @@ impl Run<'_> {
                 let heal = (Heal::None, "callvault queue redrive: what fails again says why");
                 self.found(Finding::new(Exception::DeadLetterWithoutReason, sid.as_ref(), what, heal)).await?;
             }
-            if let Some(job) = job.filter(|job| !known.contains_key(job.recording_sid())) {
-                self.unknown_letter(stage, job, letter).await?;
+            match job {
+                Some(job) if known.contains_key(job.recording_sid()) => {}
+                Some(job) => self.unknown_letter(stage, job, letter).await?,
+                None => {
+                    let what = format!("a dead letter of stage {stage} holds no job that can be read");
+                    let heal = (Heal::None, "nothing here: look at it with callvault queue dead");
+                    self.found(Finding::new(Exception::UnknownDeadLetter, None, what, heal)).await?;
+                }
             }
         }
         Ok(())
