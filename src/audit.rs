@@ -62,8 +62,11 @@ pub(crate) async fn run(config: &Config, options: &AuditOptions, output: Output)
 /// lost, and a repair would fetch all of it again.
 async fn store(config: &Config, catalog: &Catalog) -> anyhow::Result<Option<std::sync::Arc<dyn vault::ObjectStore>>> {
     let (store, has_archived) = store::present(config, catalog).await?;
-    let is_there = has_archived || !matches!(store.list("recordings/").next().await, Some(Err(_)));
-    Ok(Some(store).filter(|_| is_there))
+    match store.list("recordings/").next().await {
+        Some(Err(error)) if !has_archived && error.kind == vault::StoreErrorKind::NoStore => Ok(None),
+        Some(Err(error)) => Err(error).context("RECORDINGS_BUCKET"),
+        _ => Ok(Some(store)),
+    }
 }
 
 /// With the key to open it.

@@ -7,24 +7,27 @@ use crate::claims::Claim;
 use crate::columns::to_json;
 use crate::connect::Catalog;
 use crate::error::{CatalogError, Refusal};
+use crate::row::MediaRow;
 use crate::words::{TranscriptState, Work};
 
 /// The flag of media that was archived a second time, because the first copy was broken.
 pub(crate) const ARCHIVED_AGAIN: &str = "archived_again";
 
 impl Catalog {
-    /// Sets stored media back to staged, so that it is archived once more under the same key: the recording is `received`
+    /// Sets `broken`, the stored media as it was when it was looked at, back to staged, so that it is archived once more under the same key: the recording is `received`
     /// again and flagged `archived_again`. Transcripts stay. In the name of `actor`, with `why` and what the catalog knew
     /// of the broken copy in the audit log.
     ///
     /// Only for media whose object is gone or damaged, and that Twilio still has: what was known of ours is forgotten.
     ///
     /// # Errors
-    /// [`CatalogError::ClaimLost`]; [`CatalogError::Refused`] where nothing is stored, or where its deletion, Twilio's
+    /// [`CatalogError::ClaimLost`]; [`CatalogError::Refused`] where nothing is stored, where what is stored was archived after
+    /// that look, or where its deletion, Twilio's
     /// copy alone included, has begun or is done; what the database said.
     pub async fn set_media_back(
         &self,
         claim: &Claim,
+        broken: &MediaRow,
         actor: &str,
         why: &str,
         now: DateTime<Utc>,
@@ -38,6 +41,10 @@ impl Catalog {
             return Err(Refusal::GoneAtTwilio.into());
         }
         let Some(media) = change.row.stored_media().cloned() else { return Err(Refusal::NoMedia.into()) };
+        if media != *broken {
+            // Somebody had it archived again since.
+            return Err(Refusal::AlreadyStored.into());
+        }
         let mut flags = change.row.flags.clone();
         flags.retain(|flag| flag != ARCHIVED_AGAIN);
         flags.push(ARCHIVED_AGAIN.to_owned());

@@ -64,6 +64,22 @@ async fn our_copy_that_turns_out_broken_is_archived_again_before_twilios_goes() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn copy_that_turns_out_broken_is_archived_again_before_a_transcript_that_is_due_goes() {
+    let (mut fleet, serving, sid) = old_call(Fleet::new().await, &[]).await;
+    serving.kill();
+    damage(&fleet, &sid);
+    fleet.set("TWILIO_DELETE_AFTER_DAYS", "0");
+    fleet.set("RETENTION_TRANSCRIPT_DAYS", "1");
+    let _serving = fleet.serve(true).await;
+    until("Twilio's copy is gone", async || !fleet.show(&sid)["twilio_deleted_at"].is_null()).await;
+    until("the transcript is gone", async || fleet.objects().len() == 1).await;
+    assert_opens(&fleet, &sid);
+    let shown = fleet.show(&sid);
+    assert_eq!((&shown["status"], &shown["flags"][0]), (&"archived".into(), &"archived_again".into()), "{shown}");
+    assert_eq!(fleet.queued("dead"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn twilios_copy_stays_when_ours_turns_out_broken_a_second_time() {
     let (mut fleet, serving, sid) = old_call(Fleet::new().await, &[]).await;
     damage(&fleet, &sid);

@@ -28,10 +28,10 @@ pub(crate) enum Again {
 }
 
 impl ArchiveAgain<'_> {
-    /// Sets the stored media of `row` back, in the name of `actor` for `why`, and queues its archive; only where Twilio
+    /// Sets the stored media of `row`, which was looked at as it is there, back, in the name of `actor` for `why`, and queues its archive; only where Twilio
     /// says at this moment that it has the media. Written down first: a lost job is found again by reconcile.
     ///
-    /// Somebody at work on the archive is [`Fault::NotYet`].
+    /// Somebody at work on the archive is [`Fault::Busy`].
     pub(crate) async fn run(&self, row: &RecordingRow, actor: &str, why: &str) -> Result<Again, Fault> {
         let recording = match at_twilio(self.twilio, row).await? {
             AtTwilio::Has(recording) => recording,
@@ -47,17 +47,20 @@ impl ArchiveAgain<'_> {
 
     /// Why it may not be; `None` where it is.
     async fn set_back(&self, row: &RecordingRow, actor: &str, why: &str) -> Result<Option<String>, Fault> {
+        let Some(broken) = row.stored_media() else { return Ok(Some("nothing of it is stored".to_owned())) };
         let lease = self.queue.lease();
         let claims = Claims { catalog: self.catalog.clone(), clock: self.clock.clone(), lease };
         let mut refusal = None;
-        let set_back =
-            async |held: Held| match self.catalog.set_media_back(&held.claim, actor, why, self.clock.now()).await {
+        let set_back = async |held: Held| {
+            let now = self.clock.now();
+            match self.catalog.set_media_back(&held.claim, broken, actor, why, now).await {
                 Err(CatalogError::Refused(refused)) => {
                     refusal = Some(refused.to_string());
                     Ok("refused")
                 }
                 done => done.map(|()| "set back").map_err(Fault::from),
-            };
+            }
+        };
         claims.with(&row.recording_sid, Work::Archive, &CancellationToken::new(), set_back).await?;
         Ok(refusal)
     }

@@ -32,7 +32,7 @@ struct Attempt {
 /// Why an attempt ended.
 enum Failed {
     Fault(Fault),
-    /// Our copy, which is to stay, is broken: nothing of Twilio's was deleted.
+    /// Our copy, which is to stay, is broken: nothing was deleted by this attempt.
     BrokenCopy(String),
 }
 
@@ -95,8 +95,17 @@ impl Purge {
         Ok("purged")
     }
 
-    /// Ours first: nothing of ours outlives its date because Twilio is away or refuses our key.
+    /// Ours before Twilio's: nothing of ours outlives its date because Twilio is away or refuses our key.
     async fn delete(&self, permit: &PurgePermit, attempt: &mut Attempt) -> Result<(), Failed> {
+        if let Some(media) = permit.media_to_verify() {
+            // Twilio's may go while ours stays only when ours is whole: opened and hashed where a key is at hand. First of
+            // all: where ours is to be archived again, nothing may have begun.
+            let vault = Some(&self.vault).filter(|vault| vault.can_open());
+            match copy::look(self.vault.store().as_ref(), vault, media).await? {
+                Copy::Whole(evidence) => attempt.evidence.push(evidence),
+                Copy::Broken(what) => return Err(Failed::BrokenCopy(what)),
+            }
+        }
         for object in permit.media().into_iter().chain(permit.transcripts()) {
             let key = key(object)?;
             if !attempt.has_begun {
@@ -106,14 +115,6 @@ impl Purge {
             attempt.has_begun = true;
             self.vault.delete(&key).await.map_err(Fault::from)?;
             attempt.evidence.push(format!("{key} seen to be gone"));
-        }
-        if let Some(media) = permit.media_to_verify() {
-            // Twilio's may go while ours stays only when ours is whole: opened and hashed where a key is at hand.
-            let vault = Some(&self.vault).filter(|vault| vault.can_open());
-            match copy::look(self.vault.store().as_ref(), vault, media).await? {
-                Copy::Whole(evidence) => attempt.evidence.push(evidence),
-                Copy::Broken(what) => return Err(Failed::BrokenCopy(what)),
-            }
         }
         if permit.deletes_twilio_copy() {
             let had_begun = std::mem::replace(&mut attempt.has_begun, true);
@@ -138,6 +139,9 @@ impl Purge {
             ))
         };
         let row = self.catalog.recording(sid).await?.ok_or_else(|| kept(""))?;
+        if row.is_marked {
+            return Err(kept(", for an earlier attempt may have deleted something, and ended before it was seen"));
+        }
         if row.was_archived_again() {
             return Err(kept(", and ours was archived again once already"));
         }

@@ -1,18 +1,33 @@
 //! What was stored and turns out to be broken.
 
-use twilio::Recording;
+use twilio::{MediaFormat, Recording};
 
 use super::fixture::{
-    ACTOR, Fixture, THIRTY_DAYS, completed, day, encryption, heard_at, object, sid, transcript_object,
+    ACTOR, Fixture, THIRTY_DAYS, completed, day, encryption, heard_at, object, sid, stored_media, transcript_object,
 };
-use crate::{CatalogError, Expects, MediaState, Policy, Refusal, Status, StuckWork, TranscriptState, Work};
+use crate::{CatalogError, Expects, MediaRow, MediaState, Policy, Refusal, Status, StuckWork, TranscriptState, Work};
 
 const TWILIO_AT_ONCE: Policy = Policy { twilio_delete_after_days: Some(0), ..THIRTY_DAYS };
 const WHY: &str = "the object is gone";
 
+/// The media as it is now, or as that of another would be where there is none.
+async fn broken(fixture: &Fixture, number: u32) -> MediaRow {
+    let staged = || MediaRow {
+        format: MediaFormat::Wav,
+        object: object(number),
+        bytes: 0,
+        sha256: String::new(),
+        sealed_bytes: 0,
+        archived_at: None,
+        state: MediaState::Staged,
+    };
+    fixture.row(number).await.media.unwrap_or_else(staged)
+}
+
 async fn set_back(fixture: &Fixture, number: u32) -> Result<(), CatalogError> {
     let claim = fixture.claim(number, Work::Archive, heard_at()).await;
-    let done = fixture.catalog.set_media_back(&claim, ACTOR, WHY, heard_at()).await;
+    let broken = broken(fixture, number).await;
+    let done = fixture.catalog.set_media_back(&claim, &broken, ACTOR, WHY, heard_at()).await;
     fixture.catalog.release_claim(&claim, heard_at()).await.unwrap();
     done
 }
@@ -67,8 +82,9 @@ pub async fn media_is_set_back_only_under_the_newest_claim(fixture: &Fixture) {
     let lost = fixture.claim(1, Work::Archive, day(1)).await;
     fixture.claim(1, Work::Archive, day(2)).await;
     let other = fixture.claim(1, Work::Deliver, day(2)).await;
+    let broken = broken(fixture, 1).await;
     for claim in [lost, other] {
-        let done = fixture.catalog.set_media_back(&claim, ACTOR, WHY, day(2)).await;
+        let done = fixture.catalog.set_media_back(&claim, &broken, ACTOR, WHY, day(2)).await;
         assert!(matches!(done, Err(CatalogError::ClaimLost)), "{done:?}");
     }
     assert!(fixture.row(1).await.is_archived());
@@ -79,21 +95,35 @@ pub async fn media_that_nobody_could_archive_again_is_not_set_back(fixture: &Fix
     assert!(matches!(set_back(fixture, 1).await, Err(CatalogError::Refused(Refusal::NoMedia))));
     // Twilio's copy is going, then it is gone.
     fixture.archived(2).await;
+    let media = broken(fixture, 2).await;
     let archive = fixture.claim(2, Work::Archive, day(1)).await;
     let (purge, permit) = fixture.granted(2, &TWILIO_AT_ONCE, day(1)).await;
-    let refused = fixture.catalog.set_media_back(&archive, ACTOR, WHY, day(1)).await;
+    let refused = fixture.catalog.set_media_back(&archive, &media, ACTOR, WHY, day(1)).await;
     assert!(matches!(refused, Err(CatalogError::Refused(Refusal::Marked))), "{refused:?}");
     fixture.catalog.complete_purge(&purge, permit, "seen to be gone", day(1)).await.unwrap();
-    let refused = fixture.catalog.set_media_back(&archive, ACTOR, WHY, day(1)).await;
+    let refused = fixture.catalog.set_media_back(&archive, &media, ACTOR, WHY, day(1)).await;
     assert!(matches!(refused, Err(CatalogError::Refused(Refusal::GoneAtTwilio))), "{refused:?}");
     assert!(fixture.row(2).await.is_archived());
     // Everything is going.
     fixture.archived(3).await;
+    let media = broken(fixture, 3).await;
     let archive = fixture.claim(3, Work::Archive, day(30)).await;
     fixture.catalog.release_claim(&archive, day(30)).await.unwrap();
     fixture.granted(3, &THIRTY_DAYS, day(30)).await;
-    let refused = fixture.catalog.set_media_back(&archive, ACTOR, WHY, day(30)).await;
+    let refused = fixture.catalog.set_media_back(&archive, &media, ACTOR, WHY, day(30)).await;
     assert!(matches!(refused, Err(CatalogError::ClaimLost)), "{refused:?}");
+}
+
+pub async fn media_that_was_archived_again_meanwhile_is_not_set_back(fixture: &Fixture) {
+    fixture.archived(1).await;
+    let broken = broken(fixture, 1).await;
+    set_back(fixture, 1).await.unwrap();
+    let claim = fixture.claim(1, Work::Archive, day(1)).await;
+    fixture.catalog.stage_media(&claim, &object(1), MediaFormat::Wav, day(1)).await.unwrap();
+    fixture.catalog.store_media(&claim, &stored_media(), day(1)).await.unwrap();
+    let refused = fixture.catalog.set_media_back(&claim, &broken, ACTOR, WHY, day(1)).await;
+    assert!(matches!(refused, Err(CatalogError::Refused(Refusal::AlreadyStored))), "{refused:?}");
+    assert!(fixture.row(1).await.is_archived());
 }
 
 pub async fn broken_transcript_is_replaced_by_a_further_version(fixture: &Fixture) {

@@ -200,6 +200,7 @@ macro_rules! contract_tests {
             broken {
                 media_that_was_set_back_is_archived_again_and_flagged,
                 media_that_was_set_back_is_stuck_until_it_is_archived_again,
+                media_that_was_archived_again_meanwhile_is_not_set_back,
                 what_was_known_of_media_that_is_set_back_is_audited,
                 media_is_set_back_only_under_the_newest_claim,
                 media_that_nobody_could_archive_again_is_not_set_back,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use catalog::{Status, Work};
+use catalog::{MediaRow, Status, Work};
 use queue::Job;
 use serde::Serialize;
 use twilio::RecordingSid;
@@ -79,8 +79,8 @@ pub(super) enum Heal {
     Queue(Box<Job>),
     /// Takes in what Twilio listed, and queues its archive.
     TakeIn(Box<Job>),
-    /// Sets the media back and queues its archive.
-    ArchiveAgain,
+    /// Sets the media back and queues its archive, where it is still the one that was looked at.
+    ArchiveAgain(Box<MediaRow>),
     /// Asks for a version in this one's place and queues it.
     TranscribeAgain {
         /// The broken one.

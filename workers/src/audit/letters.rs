@@ -4,6 +4,7 @@ use queue::{DeadLetter, Job, Stage};
 
 use super::Run;
 use super::finding::{Exception, Finding, Heal};
+use super::listed::take_in;
 use crate::fault::Fault;
 
 /// Most dead letters of a stage that are looked at.
@@ -34,8 +35,14 @@ impl Run<'_> {
                 let heal = (Heal::None, "callvault queue redrive: what fails again says why");
                 self.found(Finding::new(Exception::DeadLetterWithoutReason, sid.as_ref(), what, heal)).await?;
             }
-            if let Some(job) = job.filter(|job| !known.contains_key(job.recording_sid())) {
-                self.unknown_letter(stage, job, letter).await?;
+            match job {
+                Some(job) if known.contains_key(job.recording_sid()) => {}
+                Some(job) => self.unknown_letter(stage, job, letter).await?,
+                None => {
+                    let what = format!("a dead letter of stage {stage} holds no job that can be read");
+                    let heal = (Heal::None, "nothing here: look at it with callvault queue dead");
+                    self.found(Finding::new(Exception::UnknownDeadLetter, None, what, heal)).await?;
+                }
             }
         }
         Ok(())
@@ -44,8 +51,11 @@ impl Run<'_> {
     async fn unknown_letter(&mut self, stage: Stage, job: Job, letter: &DeadLetter) -> Result<(), Fault> {
         let sid = job.recording_sid().clone();
         let what = format!("a dead letter of stage {stage}, and the catalog does not know it ({})", letter.reason);
-        let heal = match job {
-            Job::ArchiveV1 { .. } => (Heal::TakeIn(job.into()), "its archive, as callvault queue redrive queues it"),
+        let heal = match &job {
+            Job::ArchiveV1 { recording, .. } => {
+                let is_past = self.audit.is_past_retention(recording, self.audit.clock.now());
+                take_in(job, is_past, "its archive, as callvault queue redrive queues it")
+            }
             _ => {
                 (Heal::None, "nothing here: was the catalog put back from an older backup? callvault reconcile --since")
             }

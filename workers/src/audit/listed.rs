@@ -10,10 +10,14 @@ use twilio::{Recording, RecordingStatus};
 
 use super::finding::{Exception, Finding, Heal};
 use super::rows::is_unfinished;
-use super::{PAGE, Run, progress};
+use super::{Audit, PAGE, Run, progress};
 use crate::archive_again::{AtTwilio, at_twilio};
 use crate::fault::Fault;
 use crate::listed::is_old;
+
+/// What heals that a repair does not take it in.
+const PAST_RETENTION: &str = "not taken in by --repair, as it is past RETENTION_DAYS and would be deleted, at Twilio \
+                              too: `callvault reconcile --since`, after raising RETENTION_DAYS where it is to be kept";
 
 impl Run<'_> {
     pub(super) async fn look_at_twilio(&mut self) -> Result<(), Fault> {
@@ -48,16 +52,12 @@ impl Run<'_> {
 
     async fn missing(&mut self, recording: Recording, now: DateTime<Utc>) -> Result<(), Fault> {
         self.summary.recordings += 1;
-        let kept = TimeDelta::days(i64::from(self.audit.policy.retention_days));
-        let is_past = recording.started_at.is_some_and(|started_at| started_at + kept <= now);
-        let past =
-            if is_past { "; it is past RETENTION_DAYS: once archived, it is deleted here and at Twilio" } else { "" };
-        let heals = format!("its archive, which `callvault reconcile --since` queues{past}");
         let what = format!("Twilio lists it as {}, and the catalog does not know it", recording.status);
         let sid = recording.recording_sid.clone();
         let is_backfill = is_old(recording.started_at, now);
+        let is_past = self.audit.is_past_retention(&recording, now);
         let job = Job::ArchiveV1 { recording, received_at: now, is_backfill };
-        let heal = (Heal::TakeIn(job.into()), heals);
+        let heal = take_in(job, is_past, "its archive, which `callvault reconcile --since` queues");
         self.found(Finding::new(Exception::UnknownToCatalog, Some(&sid), what, heal)).await
     }
 
@@ -83,11 +83,25 @@ impl Run<'_> {
         let is_late = !is_young(&recording, self.audit.stuck_after, now);
         if has_ended && is_late && row.is_moved_by(&recording.status) && is_final(&recording.status) {
             let what = format!("it is {} here, and Twilio says {}", row.status, recording.status);
+            let is_past = !row.is_held && self.audit.is_past_retention(&recording, now);
             let job = Job::ArchiveV1 { recording, received_at: row.received_at, is_backfill: false };
-            let heal = (Heal::TakeIn(job.into()), "its archive, which `callvault reconcile --since` queues");
+            let heal = take_in(job, is_past, "its archive, which `callvault reconcile --since` queues");
             return self.found(Finding::new(Exception::BehindTwilio, Some(sid), what, heal)).await;
         }
         Ok(())
+    }
+}
+
+/// What of Twilio's is past its date is left alone: a retention sweep would delete all that a repair takes in, and an
+/// account that was never backfilled would lose its past.
+pub(super) fn take_in(job: Job, is_past_retention: bool, heals: &'static str) -> (Heal, &'static str) {
+    if is_past_retention { (Heal::None, PAST_RETENTION) } else { (Heal::TakeIn(job.into()), heals) }
+}
+
+impl Audit {
+    pub(super) fn is_past_retention(&self, recording: &Recording, now: DateTime<Utc>) -> bool {
+        let kept = TimeDelta::days(i64::from(self.policy.retention_days));
+        recording.started_at.is_some_and(|started_at| now - started_at >= kept)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use catalog::{AuditEntry, CatalogError, Work};
+use catalog::{AuditEntry, CatalogError, MediaRow, Work};
 use queue::Job;
 use tokio_util::sync::CancellationToken;
 use twilio::RecordingSid;
@@ -42,7 +42,7 @@ impl Audit {
         self.write_down(finding).await?;
         match self.heal(finding).await {
             // Somebody else is at it: that may be the repair.
-            Err(Fault::NotYet { why, .. } | Fault::Rejected(why)) => Ok(Repaired::not_done(why)),
+            Err(fault @ (Fault::Busy | Fault::NotYet { .. } | Fault::Rejected(_))) => Ok(Repaired::not_done(fault)),
             repaired => repaired,
         }
     }
@@ -51,7 +51,7 @@ impl Audit {
         match (&finding.heal, &finding.recording_sid, self.store.as_deref()) {
             (Heal::Queue(job), ..) => self.queue_job(job).await,
             (Heal::TakeIn(job), ..) => self.take_in(job).await,
-            (Heal::ArchiveAgain, Some(sid), _) => self.archive_again(sid, &finding.what).await,
+            (Heal::ArchiveAgain(media), Some(sid), _) => self.archive_again(sid, media, &finding.what).await,
             (Heal::TranscribeAgain { version }, Some(sid), _) => {
                 self.transcribe_again(sid, *version, &finding.what).await
             }
@@ -92,8 +92,11 @@ impl Audit {
         Ok(queued)
     }
 
-    async fn archive_again(&self, sid: &RecordingSid, why: &str) -> Result<Repaired, Fault> {
+    async fn archive_again(&self, sid: &RecordingSid, broken: &MediaRow, why: &str) -> Result<Repaired, Fault> {
         let Some(row) = self.catalog.recording(sid).await? else { return Ok(Repaired::not_done("it is unknown")) };
+        if row.stored_media() != Some(broken) {
+            return Ok(Repaired::not_done("it is not the copy any more that was looked at"));
+        }
         let (queue, catalog, twilio, clock) = (self.queue.as_ref(), &self.catalog, &self.twilio, &self.clock);
         match (ArchiveAgain { queue, catalog, twilio, clock }).run(&row, &self.actor, why).await? {
             Again::Queued => Ok(Repaired::done("set back, and queued: archive")),

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use catalog::{CatalogError, MediaRow, RecordingRow, StuckWork, TranscriptRow};
 use chrono::{DateTime, Utc};
 use futures::stream::{self, BoxStream, Peekable, StreamExt, TryStreamExt};
-use twilio::{RecordingSid, RecordingStatus};
+use twilio::{RecordingSid, RecordingStatus, TwilioErrorKind};
 use vault::ObjectStore;
 
 use super::finding::{AuditEntry, Exception, Finding, Heal};
@@ -129,8 +129,11 @@ impl Audit {
         if !is_unfinished(&RecordingStatus::from(row.twilio_status.as_str())) {
             return Ok(false);
         }
-        let said = self.twilio.recording(&row.account_sid, &row.recording_sid).await;
-        Ok(said.is_ok_and(|recording| is_unfinished(&recording.status)))
+        match self.twilio.recording(&row.account_sid, &row.recording_sid).await {
+            Ok(recording) => Ok(is_unfinished(&recording.status)),
+            Err(error) if error.kind == TwilioErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn look_at_copies(&self, store: &dyn ObjectStore, seen: &Seen) -> Result<Vec<Finding>, Fault> {
@@ -139,7 +142,7 @@ impl Audit {
             && let Copy::Broken(what) = copy::look(store, self.vault.as_ref(), &media.stored_object()).await?
             && self.is_still_stored(&seen.row, media).await?
         {
-            findings.push(self.broken_media(seen, &what).await?);
+            findings.push(self.broken_media(seen, media, &what).await?);
         }
         let is_media_whole = findings.is_empty();
         for version in seen.transcripts.iter().filter(|version| version.is_readable()) {
@@ -166,7 +169,7 @@ impl Audit {
         Ok(!is_marked && made.is_some_and(|made| made.stored_object() == version.stored_object()))
     }
 
-    async fn broken_media(&self, seen: &Seen, what: &str) -> Result<Finding, Fault> {
+    async fn broken_media(&self, seen: &Seen, media: &MediaRow, what: &str) -> Result<Finding, Fault> {
         let gone = match seen.row.twilio_deleted_at {
             Some(at) => Some(format!("Twilio's copy was deleted at {}", at.format("%F %T"))),
             None => match at_twilio(&self.twilio, &seen.row).await? {
@@ -177,7 +180,7 @@ impl Audit {
         Ok(match gone {
             None => {
                 let heals = "archiving it again from Twilio, which still has it (--repair)";
-                seen.finding(Exception::MediaBroken, what, (Heal::ArchiveAgain, heals))
+                seen.finding(Exception::MediaBroken, what, (Heal::ArchiveAgain(media.clone().into()), heals))
             }
             Some(said) => {
                 let what = format!("LOST: {what}, and {said}");

@@ -80,6 +80,21 @@ async fn recording_that_ended_without_media_though_twilio_has_some_is_taken_in_a
 }
 
 #[tokio::test]
+async fn what_twilio_has_past_its_date_is_not_taken_in() {
+    let mut fixture = Fixture::new().await;
+    let recording = fixture.at_twilio(0).await;
+    fixture.dead_letter(&recording, "given up").await;
+    fixture.audit.clock.advance(31 * DAY);
+    fixture.audit.repairs = true;
+    let (findings, summary) = fixture.looked().await;
+    let kinds: Vec<_> = findings.iter().map(|finding| finding.exception).collect();
+    assert_eq!(kinds, [Exception::UnknownToCatalog, Exception::UnknownDeadLetter]);
+    assert!(findings.iter().all(|finding| finding.heals.contains("raising RETENTION_DAYS")), "{findings:?}");
+    assert_eq!(summary.repaired, 0);
+    assert!(fixture.audit.catalog.recording(&recording.recording_sid).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn copy_at_twilio_that_the_catalog_says_is_deleted_is_named() {
     let mut fixture = Fixture::new().await;
     let (recording, _) = fixture.buried(0).await;
@@ -172,6 +187,23 @@ async fn repair_of_a_copy_that_somebody_works_on_is_left_to_them() {
     let claim = fixture.audit.catalog.claim(&recording.recording_sid, Work::Archive, LEASE, now).await.unwrap();
     assert!(claim.is_some());
     assert_eq!(fixture.repaired().await.as_deref(), Some("not repaired: another worker is at it"));
+    assert!(fixture.audit.catalog.recording(&recording.recording_sid).await.unwrap().unwrap().is_archived());
+}
+
+#[tokio::test]
+async fn copy_that_was_archived_again_since_it_was_looked_at_is_left() {
+    let mut fixture = Fixture::new().await;
+    let (recording, key) = fixture.archived(0).await;
+    fixture.remove(&key).await;
+    let (findings, _) = fixture.looked().await;
+    fixture.audit.repairs = true;
+    let set_back = fixture.audit.repair(&findings[0]).await.unwrap();
+    assert_eq!(set_back.what.as_deref(), Some("set back, and queued: archive"));
+    fixture.audit.repairs = false;
+    fixture.audit.clock.advance(DAY);
+    fixture.archived(0).await;
+    let left = fixture.audit.repair(&findings[0]).await.unwrap();
+    assert!(!left.is_done, "{:?}", left.what);
     assert!(fixture.audit.catalog.recording(&recording.recording_sid).await.unwrap().unwrap().is_archived());
 }
 
