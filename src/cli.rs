@@ -132,7 +132,7 @@ pub(crate) struct ReconcileOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditOptions {
-    /// First day that recordings started on (2026-01-31, RFC 3339, or 30d ago); default all that Twilio lists.
+    /// First day that recordings started on (2026-01-31, RFC 3339, 30d ago); default all there are.
     #[arg(long, value_parser = parse_time, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
     /// Last day; default today.
