@@ -1,9 +1,10 @@
 //! What Twilio lists: queued and made known, where the catalog lacks it or knows less of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use queue::Job;
 use twilio::{Recording, RecordingStatus};
 
@@ -12,9 +13,8 @@ use crate::reconcile::{ReconcileReport, Reconciler};
 
 /// What was heard of so long after it began is old, whoever found it: Twilio's longest recording lasts a day.
 const OLD_AFTER: TimeDelta = TimeDelta::days(2);
-/// Messages that wait for their confirm at once, so that they share its price.
-const PUBLISHED_AT_ONCE: usize = 64;
-const HEARD_AT_ONCE: usize = 8;
+/// Published and made known at once.
+const TAKEN_AT_ONCE: usize = 16;
 
 /// Whether a recording that was first heard of at `heard_at` goes where a backfill goes.
 pub(crate) fn is_old(started_at: Option<DateTime<Utc>>, heard_at: DateTime<Utc>) -> bool {
@@ -58,8 +58,9 @@ impl Reconciler {
         Ok(news)
     }
 
-    /// Queues and makes known; all of it into the backfill lane where it `is_backfill`. Queued first: of one that is known and not queued a later pass would think that it is under way. Once known, a
-    /// backlog is not queued once more by every pass.
+    /// Queues and makes known; all of it into the backfill lane where it `is_backfill`. Queued first: of one that is known
+    /// and not queued a later pass would think that it is under way. Once known, a backlog is not queued once more by every
+    /// pass; so where one fails, no further ones are begun, and those that were are made known.
     pub(crate) async fn take_in(
         &self,
         news: Vec<Recording>,
@@ -70,17 +71,21 @@ impl Reconciler {
         if self.mode.is_dry_run() {
             return Ok(());
         }
-        report.published += news.len() as u64;
-        let queue = &self.queue;
-        let published = stream::iter(news.clone()).map(|recording| async move {
+        let (queue, catalog, has_failed) = (&self.queue, &self.catalog, &AtomicBool::new(false));
+        let taken = stream::iter(news).map(|recording| async move {
+            if has_failed.load(Ordering::Relaxed) {
+                return Ok(0);
+            }
             let is_backfill = is_backfill || is_old(recording.started_at, now);
-            queue.publish(&Job::ArchiveV1 { recording, received_at: now, is_backfill }, Duration::ZERO).await
+            let job = Job::ArchiveV1 { recording: recording.clone(), received_at: now, is_backfill };
+            let queued = queue.publish(&job, Duration::ZERO).await;
+            has_failed.fetch_or(queued.is_err(), Ordering::Relaxed);
+            queued?;
+            catalog.hear(&recording, now).await?;
+            Ok::<_, Fault>(1)
         });
-        published.buffer_unordered(PUBLISHED_AT_ONCE).try_collect::<()>().await?;
-        let catalog = &self.catalog;
-        let heard = stream::iter(news).map(|recording| async move { catalog.hear(&recording, now).await.map(|_| ()) });
-        heard.buffer_unordered(HEARD_AT_ONCE).try_collect::<()>().await?;
-        Ok(())
+        let taken: Vec<_> = taken.buffer_unordered(TAKEN_AT_ONCE).collect().await;
+        taken.into_iter().try_for_each(|taken| taken.map(|count| report.published += count))
     }
 
     fn is_past_retention(&self, recording: &Recording, now: DateTime<Utc>) -> bool {
