@@ -22,8 +22,8 @@ pub(crate) enum Allowance {
     Rest(Duration),
 }
 
-/// Closed at first. It opens at [`Breaker::failed`], rests for a while, lets one job through, and closes at
-/// [`Breaker::succeeded`]. Clones are the same one.
+/// Closed at first. It opens when the peer fails, rests for a while, lets one job through, and closes when the peer has done
+/// its work. Clones are the same one.
 #[derive(Debug, Clone, Default)]
 pub struct Breaker(Arc<Mutex<State>>);
 
