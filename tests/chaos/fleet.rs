@@ -14,7 +14,8 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::fault::Role;
-use crate::process::{Process, free_port};
+use crate::free_port::free_port;
+use crate::process::Process;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);

@@ -9,6 +9,8 @@ mod calls;
 mod calm;
 mod fault;
 mod fleet;
+#[path = "../it/free_port.rs"]
+mod free_port;
 mod ledger;
 mod postgres;
 mod process;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Context;
 use rustix::process::Signal;
 
-use crate::process::{Process, as_user, done, folder_of, free_port, until};
+use crate::free_port::free_port;
+use crate::process::{Process, as_user, done, folder_of, until};
 
 const USER: &str = "postgres";
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -106,16 +105,4 @@ pub(crate) async fn until(what: &str, patience: Duration, is_so: impl AsyncFn() 
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())
-}
-
-/// A port that nobody listens on and that no one is given by chance: below those the system hands out (from 32768 on), and
-/// no two of this process the same.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let offset = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add((std::process::id() * 199) as u16) % 20_000;
-        if std::net::TcpListener::bind(("127.0.0.1", 12_000 + offset)).is_ok() {
-            return 12_000 + offset;
-        }
-    }
 }

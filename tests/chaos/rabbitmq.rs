@@ -11,7 +11,8 @@ use rustix::process::Signal;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::process::{Process, as_user, folder_of, free_port, until};
+use crate::free_port::free_port;
+use crate::process::{Process, as_user, folder_of, until};
 
 const USER: &str = "rabbitmq";
 /// It starts within ten seconds where nothing else runs.

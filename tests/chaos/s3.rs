@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use vault::contract::s3_server::{answer, service};
 
-use crate::process::{Process, free_port, until};
+use crate::free_port::free_port;
+use crate::process::{Process, until};
 
 pub(crate) const COMMAND: &str = "s3-server";
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +13,7 @@ use serde_json::Value;
 use simulator::{CallPlan, SimulatedRecording, Simulator, SimulatorConfig};
 
 use crate::engines::Servers;
+pub(crate) use crate::free_port::free_port;
 
 pub(crate) const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub(crate) const TOKEN: &str = "e2e-token";
@@ -318,18 +318,6 @@ impl Drop for Fleet {
 /// A variable that `scripts/with-test-servers` sets.
 pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run make test, which starts the servers"))
-}
-
-/// A port that nobody listens on and that no one is given by chance: below those the system hands out (from 32768 on), and
-/// no two of this process the same.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let offset = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add((std::process::id() * 199) as u16) % 20_000;
-        if std::net::TcpListener::bind(("127.0.0.1", 12_000 + offset)).is_ok() {
-            return 12_000 + offset;
-        }
-    }
 }
 
 /// A time before now, as processes with the system's clock see it.

@@ -11,6 +11,7 @@ mod demo;
 mod engines;
 mod faults;
 mod fleet;
+mod free_port;
 mod full_disk;
 mod keys;
 mod kills;

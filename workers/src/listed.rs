@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use catalog::Policy;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, stream};
 use queue::Job;
@@ -19,6 +20,17 @@ const TAKEN_AT_ONCE: usize = 16;
 /// Whether a recording that was first heard of at `heard_at` goes where a backfill goes.
 pub(crate) fn is_old(started_at: Option<DateTime<Utc>>, heard_at: DateTime<Utc>) -> bool {
     started_at.is_some_and(|started_at| heard_at - started_at > OLD_AFTER)
+}
+
+/// Whether Twilio is done with it: media, or none for good.
+pub(crate) fn is_final(status: &RecordingStatus) -> bool {
+    matches!(status, RecordingStatus::Completed | RecordingStatus::Absent | RecordingStatus::Failed)
+}
+
+/// Whether what Twilio lists would be deleted as soon as it is archived. A recording that began at no known time is not.
+pub(crate) fn is_past_retention(policy: &Policy, recording: &Recording, now: DateTime<Utc>) -> bool {
+    let kept = TimeDelta::days(i64::from(policy.retention_days));
+    recording.started_at.is_some_and(|started_at| started_at + kept <= now)
 }
 
 impl Reconciler {
@@ -38,11 +50,7 @@ impl Reconciler {
             if row.is_some_and(|row| !row.is_moved_by(&recording.status)) {
                 continue;
             }
-            let is_final = matches!(
-                recording.status,
-                RecordingStatus::Completed | RecordingStatus::Absent | RecordingStatus::Failed
-            );
-            if !is_final {
+            if !is_final(&recording.status) {
                 let is_unfinished = row.is_none() && recording.status != RecordingStatus::Deleted;
                 report.unfinished += u64::from(is_unfinished);
                 continue;
@@ -51,7 +59,7 @@ impl Reconciler {
                 report.moved += 1;
             } else {
                 report.missing += 1;
-                report.past_retention += u64::from(self.is_past_retention(&recording, now));
+                report.past_retention += u64::from(is_past_retention(&self.policy, &recording, now));
             }
             news.push(recording);
         }
@@ -86,10 +94,5 @@ impl Reconciler {
         });
         let taken: Vec<_> = taken.buffer_unordered(TAKEN_AT_ONCE).collect().await;
         taken.into_iter().try_for_each(|taken| taken.map(|count| report.published += count))
-    }
-
-    fn is_past_retention(&self, recording: &Recording, now: DateTime<Utc>) -> bool {
-        let kept = TimeDelta::days(i64::from(self.policy.retention_days));
-        recording.started_at.is_some_and(|started_at| started_at + kept <= now)
     }
 }

@@ -6,6 +6,7 @@ use super::Run;
 use super::finding::{Exception, Finding, Heal};
 use super::listed::take_in;
 use crate::fault::Fault;
+use crate::listed::is_past_retention;
 
 /// Most dead letters of a stage that are looked at.
 const MOST: usize = 10_000;
@@ -53,7 +54,7 @@ impl Run<'_> {
         let what = format!("a dead letter of stage {stage}, and the catalog does not know it ({})", letter.reason);
         let heal = match &job {
             Job::ArchiveV1 { recording, .. } => {
-                let is_past = self.audit.is_past_retention(recording, self.audit.clock.now());
+                let is_past = is_past_retention(&self.audit.policy, recording, self.audit.clock.now());
                 take_in(job, is_past, "its archive, as callvault queue redrive queues it")
             }
             _ => {

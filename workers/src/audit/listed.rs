@@ -10,10 +10,10 @@ use twilio::{Recording, RecordingStatus};
 
 use super::finding::{Exception, Finding, Heal};
 use super::rows::is_unfinished;
-use super::{Audit, PAGE, Run, progress};
+use super::{PAGE, Run, progress};
 use crate::archive_again::{AtTwilio, at_twilio};
 use crate::fault::Fault;
-use crate::listed::is_old;
+use crate::listed::{is_final, is_old, is_past_retention};
 
 /// What heals that a repair does not take it in.
 const PAST_RETENTION: &str = "not taken in by --repair, as it is past RETENTION_DAYS and would be deleted, at Twilio \
@@ -55,7 +55,7 @@ impl Run<'_> {
         let what = format!("Twilio lists it as {}, and the catalog does not know it", recording.status);
         let sid = recording.recording_sid.clone();
         let is_backfill = is_old(recording.started_at, now);
-        let is_past = self.audit.is_past_retention(&recording, now);
+        let is_past = is_past_retention(&self.audit.policy, &recording, now);
         let job = Job::ArchiveV1 { recording, received_at: now, is_backfill };
         let heal = take_in(job, is_past, "its archive, which `callvault reconcile --since` queues");
         self.found(Finding::new(Exception::UnknownToCatalog, Some(&sid), what, heal)).await
@@ -83,7 +83,7 @@ impl Run<'_> {
         let is_late = !is_young(&recording, self.audit.stuck_after, now);
         if has_ended && is_late && row.is_moved_by(&recording.status) && is_final(&recording.status) {
             let what = format!("it is {} here, and Twilio says {}", row.status, recording.status);
-            let is_past = !row.is_held && self.audit.is_past_retention(&recording, now);
+            let is_past = !row.is_held && is_past_retention(&self.audit.policy, &recording, now);
             let job = Job::ArchiveV1 { recording, received_at: row.received_at, is_backfill: false };
             let heal = take_in(job, is_past, "its archive, which `callvault reconcile --since` queues");
             return self.found(Finding::new(Exception::BehindTwilio, Some(sid), what, heal)).await;
@@ -96,17 +96,6 @@ impl Run<'_> {
 /// account that was never backfilled would lose its past.
 pub(super) fn take_in(job: Job, is_past_retention: bool, heals: &'static str) -> (Heal, &'static str) {
     if is_past_retention { (Heal::None, PAST_RETENTION) } else { (Heal::TakeIn(job.into()), heals) }
-}
-
-impl Audit {
-    pub(super) fn is_past_retention(&self, recording: &Recording, now: DateTime<Utc>) -> bool {
-        let kept = TimeDelta::days(i64::from(self.policy.retention_days));
-        recording.started_at.is_some_and(|started_at| now - started_at >= kept)
-    }
-}
-
-fn is_final(status: &RecordingStatus) -> bool {
-    matches!(status, RecordingStatus::Completed | RecordingStatus::Absent | RecordingStatus::Failed)
 }
 
 /// It ended so lately that its callback, or the sweep that makes up for it, may be on its way.
