@@ -7,6 +7,9 @@ use sqlx::{Connection, Executor, SqliteConnection};
 
 /// How long another process's transaction is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often, and with what pause, the file is opened anew while others are at opening it.
+const OPEN_TRIES: u32 = 100;
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
 /// What version 2 added.
 const TRACES: &str = "ALTER TABLE messages ADD COLUMN trace_parent TEXT; PRAGMA user_version = 2;";
@@ -50,11 +53,30 @@ pub(super) async fn connect(path: &str, connections: u32) -> Result<SqlitePool, 
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT);
-    SqliteConnection::connect_with(&options).await?.close().await?;
+    prove(&options).await?;
     let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY_TIMEOUT);
     // A full disk makes SQLite roll back by itself, unseen by sqlx: such a connection is replaced, not used again.
     let pool = pool.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     pool.connect_with(options).await
+}
+
+/// Opens one connection and closes it again. The write-ahead log is turned on by the first to open a file, under a lock
+/// that SQLite does not wait for by itself (<https://www.sqlite.org/wal.html>, "Sometimes Queries Return SQLITE_BUSY In WAL
+/// Mode").
+async fn prove(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    let mut tries = 1;
+    loop {
+        match SqliteConnection::connect_with(options).await {
+            Err(error) if is_busy(&error) && tries < OPEN_TRIES => tries += 1,
+            opened => return opened?.close().await,
+        }
+        tokio::time::sleep(OPEN_PAUSE).await;
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 /// Safe from two processes at once, any number of times.

@@ -1,6 +1,7 @@
 //! The embedded engine.
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,6 +48,25 @@ fn job(number: u32) -> Job {
     Job::PurgeV1 {
         account_sid: "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap(),
         recording_sid: format!("RE{number:032}").parse().unwrap(),
+    }
+}
+
+/// SQLite does not wait by itself for the lock under which a new file's write-ahead log is turned on. Each opens it from a
+/// thread of its own, as processes do; a few in a hundred meet that lock.
+#[test]
+fn new_file_is_opened_by_many_at_once() {
+    for _ in 0..100 {
+        let folder = tempfile::tempdir().unwrap();
+        let (url, all) = (format!("sqlite:{}", folder.path().join("queue.db").display()), Barrier::new(3));
+        let opened = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            all.wait();
+            runtime.block_on(open(&url, Clock::System)).map(drop)
+        };
+        thread::scope(|scope| {
+            let threads = [(); 3].map(|()| scope.spawn(opened));
+            threads.map(|thread| thread.join().unwrap().unwrap());
+        });
     }
 }
 
