@@ -17,7 +17,7 @@ async fn phone_speech() -> Vec<u8> {
     espeak.args(["-v", "en-us+f2", "-s", "130", "--stdout", SENTENCE]);
     let spoken = run(espeak, Vec::new()).await;
     let mut sox = Tool::new("sox");
-    sox.args("-V1 -t wav - -t wav -r 8000 -b 16 -c 1 - gain -n -6 pad 0.4 0.4".split(' '));
+    sox.args("-D -V1 -t wav - -t wav -r 8000 -b 16 -c 1 - gain -n -6 pad 0.4 0.4".split(' '));
     run(sox, spoken).await
 }
 
