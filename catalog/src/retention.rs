@@ -4,14 +4,13 @@
 use chrono::{DateTime, Utc};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
-use sqlx::{Any, AssertSqlSafe, Row};
+use sqlx::{Any, Row};
 use twilio::{AccountSid, RecordingSid};
 
 use crate::columns::Columns;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::policy::Policy;
-use crate::sweep::Sweep;
 
 /// All that is past its date and not held: [`Policy::due`] and the marks, as a query. The same recording may come more
 /// than once. `$1` the recording to go on after, `$2` to `$4` the cutoffs of audio, transcripts and Twilio's copy
@@ -39,24 +38,6 @@ macro_rules! due {
 pub(crate) const DUE_FOR_PURGE: &str =
     concat!("SELECT DISTINCT account_sid, recording_sid FROM ", due!(), " ORDER BY recording_sid LIMIT $6");
 
-/// The same, for a sweep that takes what it finds: `$6` how many, `$7` since when what was taken is left out, `$8` the
-/// time now. Until the rows are marked they are locked, and what another has locked is left to it.
-///
-/// What moved since it was taken may be due in another way now (Twilio's copy went, and now the transcript is to), and is
-/// taken at once. A deletion that was begun moves at each attempt: it waits its time, and as long as it is tried.
-fn take_due(lock_free_rows: &str) -> String {
-    format!(
-        "WITH taken AS MATERIALIZED (SELECT recording_sid FROM recordings \
-         WHERE recording_sid IN (SELECT recording_sid FROM {due}) \
-         AND (purge_queued_at IS NULL OR purge_queued_at < $7 OR (marked_at IS NULL AND purge_queued_at < updated_at)) \
-         AND (marked_at IS NULL OR NOT EXISTS (SELECT 1 FROM claims WHERE work = 'purge' AND claims.expires_at > $7 \
-         AND claims.recording_sid = recordings.recording_sid)) ORDER BY recording_sid LIMIT $6{lock_free_rows}) \
-         UPDATE recordings SET purge_queued_at = $8 WHERE recording_sid IN (SELECT recording_sid FROM taken) \
-         RETURNING account_sid, recording_sid",
-        due = due!()
-    )
-}
-
 const OVERDUE: &str = concat!("SELECT COUNT(DISTINCT recording_sid) FROM ", due!());
 
 impl Catalog {
@@ -76,32 +57,6 @@ impl Catalog {
     ) -> Result<Vec<(AccountSid, RecordingSid)>, CatalogError> {
         let query = bind_due(sqlx::query(DUE_FOR_PURGE), policy, now, after).bind(i64::from(limit));
         read_sids(&self.read_all(query).await?)
-    }
-
-    /// The same, for `sweep` to queue their purges: what a sweep took lately is left out, and what was begun and is still
-    /// tried. So two at the same time share the work and neither waits for the other, and a backlog that nobody works at
-    /// is not queued once more by every pass. What moved since it was taken is taken again at once. One that is taken and
-    /// not queued, because the sweep was broken off, is found once that is long enough ago.
-    ///
-    /// # Errors
-    /// What the database said; nothing is taken then.
-    pub async fn take_due_for_purge(
-        &self,
-        policy: &Policy,
-        sweep: Sweep,
-        after: Option<&RecordingSid>,
-        limit: u32,
-    ) -> Result<Vec<(AccountSid, RecordingSid)>, CatalogError> {
-        let statement = take_due(self.dialect.lock_free_rows);
-        let query = bind_due(sqlx::query(AssertSqlSafe(statement)), policy, sweep.began_at, after)
-            .bind(i64::from(limit))
-            .bind(sweep.again_before.timestamp_millis())
-            .bind(sweep.now.timestamp_millis());
-        let mut transaction = self.begin().await?;
-        let mut taken = read_sids(&transaction.fetch_all(query).await?)?;
-        transaction.commit().await?;
-        taken.sort_by(|(_, one), (_, two)| one.cmp(two));
-        Ok(taken)
     }
 
     /// How many recordings have something left at `now` that is past its date, and are not held. Between two sweeps
@@ -129,12 +84,21 @@ pub(crate) fn bind_due<'q>(
     now: DateTime<Utc>,
     after: Option<&RecordingSid>,
 ) -> Query<'q, Any, AnyArguments> {
-    query
-        .bind(after.map(RecordingSid::to_string).unwrap_or_default())
-        .bind(Policy::cutoff(now, policy.retention_days))
-        .bind(Policy::cutoff(now, policy.transcript_days))
-        .bind(policy.twilio_delete_after_days.map(|days| Policy::cutoff(now, days)))
-        .bind(now.timestamp_millis())
+    let [audio, transcripts, twilio, erasure, _mark] = cutoffs(policy, now);
+    let after = after.map(RecordingSid::to_string).unwrap_or_default();
+    query.bind(after).bind(audio).bind(transcripts).bind(twilio).bind(erasure)
+}
+
+/// Up to when what falls due in each way is due at `now`: audio, transcripts, Twilio's copy (none: no such rule), what was to
+/// be erased, what was marked. In milliseconds.
+pub(crate) fn cutoffs(policy: &Policy, now: DateTime<Utc>) -> [Option<i64>; 5] {
+    [
+        Some(Policy::cutoff(now, policy.retention_days)),
+        Some(Policy::cutoff(now, policy.transcript_days)),
+        policy.twilio_delete_after_days.map(|days| Policy::cutoff(now, days)),
+        Some(now.timestamp_millis()),
+        Some(now.timestamp_millis()),
+    ]
 }
 
 #[cfg(test)]

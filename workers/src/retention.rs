@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use catalog::{Catalog, Policy, Sweep};
+use catalog::{Catalog, DueCursor, Policy, Sweep};
 use chrono::{DateTime, Utc};
+use futures::{TryStreamExt, stream};
 use queue::{Job, Queue};
 use serde::Serialize;
 use vault::{ObjectStore, VaultError};
@@ -12,6 +13,8 @@ use crate::again::{AGAIN_AFTER, SweepMode};
 use crate::fault::Fault;
 
 const PAGE: u32 = 500;
+/// How many publishes wait for their confirm at once.
+const PUBLISHES: usize = 64;
 /// An unfinished put this old is nobody's any more: a stage is given 25 minutes for all it does.
 pub(crate) const UNFINISHED_AGE: Duration = Duration::from_secs(24 * 3600);
 
@@ -35,24 +38,22 @@ pub async fn retention_sweep(
     now: DateTime<Utc>,
     mode: SweepMode,
 ) -> Result<RetentionReport, Fault> {
-    let mut report = RetentionReport::default();
-    let mut last = None;
-    let began = Instant::now();
+    if mode.is_dry_run() {
+        return Ok(RetentionReport { due: catalog.overdue(policy, now).await?, published: 0 });
+    }
+    let (began, mut cursor, mut published) = (Instant::now(), DueCursor::default(), 0);
     loop {
-        let page = if mode.is_dry_run() {
-            catalog.due_for_purge(policy, now, last.as_ref(), PAGE).await?
-        } else {
-            let sweep =
-                Sweep { began_at: now, now: now + began.elapsed(), again_before: mode.again_before(now, AGAIN_AFTER) };
-            catalog.take_due_for_purge(policy, sweep, last.as_ref(), PAGE).await?
-        };
-        let Some((_, newest)) = page.last() else { return Ok(report) };
-        last = Some(newest.clone());
-        report.due += page.len() as u64;
-        for (account_sid, recording_sid) in page.into_iter().filter(|_| !mode.is_dry_run()) {
-            queue.publish(&Job::PurgeV1 { account_sid, recording_sid }, Duration::ZERO).await?;
-            report.published += 1;
+        let sweep =
+            Sweep { began_at: now, now: now + began.elapsed(), again_before: mode.again_before(now, AGAIN_AFTER) };
+        let page = catalog.take_due_for_purge(policy, sweep, &mut cursor, PAGE).await?;
+        if page.is_empty() {
+            return Ok(RetentionReport { due: published, published });
         }
+        published += page.len() as u64;
+        let jobs = page.into_iter().map(|(account_sid, recording_sid)| Job::PurgeV1 { account_sid, recording_sid });
+        stream::iter(jobs.map(Ok))
+            .try_for_each_concurrent(PUBLISHES, async |job| queue.publish(&job, Duration::ZERO).await)
+            .await?;
     }
 }
 

@@ -1,12 +1,16 @@
 //! What the cases have in common: a catalog, and recordings brought to where a case begins.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use twilio::{AccountSid, CallSid, EncryptionDetails, MediaFormat, Recording, RecordingSid, RecordingStatus};
 
-use crate::{Catalog, Claim, Policy, PurgeDecision, PurgePermit, RecordingRow, StoredMedia, StoredTranscript, Work};
+use crate::{
+    Catalog, Claim, DueCursor, Policy, PurgeDecision, PurgePermit, RecordingRow, StoredMedia, StoredTranscript, Sweep,
+    Work,
+};
 
 /// A catalog of one's own, twice connected to.
 pub struct Fixture {
@@ -194,8 +198,23 @@ impl Fixture {
     pub(super) async fn due(&self, policy: &Policy, now: DateTime<Utc>) -> Vec<u32> {
         let due = self.catalog.due_for_purge(policy, now, None, 1000).await.unwrap();
         let count = self.catalog.overdue(policy, now).await.unwrap();
-        assert_eq!(count, due.len() as u64, "the gauge counts what the sweep finds");
+        assert_eq!(count, due.len() as u64, "the gauge counts what is due");
+        let named: BTreeSet<_> = due.iter().map(|(_, sid)| sid.clone()).collect();
+        assert_eq!(self.taken(policy, now).await, named, "a sweep takes what is due");
         due.iter().map(|(_, sid)| u32::from_str_radix(&sid.as_str()[2..], 16).unwrap()).collect()
+    }
+
+    /// What a sweep takes that leaves out nothing that another took or tries.
+    async fn taken(&self, policy: &Policy, now: DateTime<Utc>) -> BTreeSet<RecordingSid> {
+        let sweep = Sweep { began_at: now, now, again_before: DateTime::<Utc>::MAX_UTC };
+        let (mut all, mut cursor) = (BTreeSet::new(), DueCursor::default());
+        loop {
+            let page = self.catalog.take_due_for_purge(policy, sweep, &mut cursor, 2).await.unwrap();
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page.into_iter().map(|(_, sid)| sid));
+        }
     }
 
     pub(super) async fn granted(&self, number: u32, policy: &Policy, now: DateTime<Utc>) -> (Claim, PurgePermit) {

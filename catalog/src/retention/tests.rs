@@ -9,6 +9,7 @@ use super::*;
 use crate::Policy;
 use crate::contract::server::Database;
 use crate::dialect::POSTGRES;
+use crate::take_due::{WAYS, take_due};
 
 const POLICY: Policy = Policy { retention_days: 30, transcript_days: 7, twilio_delete_after_days: Some(0) };
 const INDEXES: [&str; 5] = ["audio_to_purge", "transcripts_to_purge", "twilio_to_purge", "to_erase", "marked"];
@@ -33,6 +34,11 @@ async fn sweep_reads_each_partial_index_and_never_the_whole_table() {
         }
         assert!(!plan.contains("SCAN recordings"), "{plan}");
     }
+    for (way, index) in WAYS.iter().zip(INDEXES) {
+        let plan = sqlite_plan(&catalog, &take_due(way, "")).await;
+        assert!(plan.contains(&format!("SEARCH recordings USING INDEX recordings_{index} ")), "{index}:\n{plan}");
+        assert!(!plan.contains("SCAN recordings"), "{plan}");
+    }
 }
 
 /// 30,000 recordings as they are in life, one a minute: the first 20 of them are due, and a few marked or to be erased.
@@ -48,11 +54,9 @@ async fn fill(session: &mut PgConnection) {
 }
 
 /// PostgreSQL's plan of `sql` after it was asked as often as it takes for the server to settle on one.
-async fn postgres_plan(session: &mut PgConnection, sql: &str) -> String {
-    let prepare = format!("PREPARE sweep (text, bigint, bigint, bigint, bigint, bigint, bigint, bigint) AS {sql}");
-    session.execute(AssertSqlSafe(prepare)).await.unwrap();
-    let due = 20 * 60_000;
-    let explain = format!("EXPLAIN EXECUTE sweep ('', {due}, {due}, {due}, {due}, 500, 0, 0)");
+async fn postgres_plan(session: &mut PgConnection, sql: &str, (types, values): (&str, &str)) -> String {
+    session.execute(AssertSqlSafe(format!("PREPARE sweep ({types}) AS {sql}"))).await.unwrap();
+    let explain = format!("EXPLAIN EXECUTE sweep ({values})");
     let mut plan = Vec::new();
     for _ in 0..8 {
         plan = session.fetch_all(AssertSqlSafe(explain.clone())).await.unwrap();
@@ -66,11 +70,20 @@ async fn sweep_on_a_server_reads_each_partial_index_and_never_the_whole_table() 
     let database = Database::migrated().await;
     let mut session = database.session().await;
     fill(&mut session).await;
-    for sql in [DUE_FOR_PURGE, OVERDUE, &take_due(POSTGRES.lock_free_rows)] {
-        let plan = postgres_plan(&mut session, sql).await;
+    let due = 20 * 60_000;
+    let cutoffs = format!("'', {due}, {due}, {due}, {due}, 500");
+    for sql in [DUE_FOR_PURGE, OVERDUE] {
+        let plan = postgres_plan(&mut session, sql, ("text, bigint, bigint, bigint, bigint, bigint", &cutoffs)).await;
         for index in INDEXES {
             assert!(plan.contains(&format!("recordings_{index} ")), "{index}:\n{plan}");
         }
         assert!(!plan.contains("Seq Scan on recordings"), "{plan}");
+    }
+    for (way, index) in WAYS.iter().zip(INDEXES) {
+        let after = ("bigint, bigint, text, bigint, bigint, bigint", format!("{due}, 0, '', 500, 0, 0"));
+        let plan = postgres_plan(&mut session, &take_due(way, POSTGRES.lock_free_rows), (after.0, &after.1)).await;
+        assert!(plan.contains(&format!("Index Scan using recordings_{index} ")), "{index}:\n{plan}");
+        // What an index has in order already is sorted within one date at most.
+        assert!(!plan.contains("Seq Scan on recordings") && !plan.contains("-> Sort"), "{plan}");
     }
 }

@@ -1,7 +1,9 @@
 //! What PostgreSQL's locks do to those who meet at them. The other side is played by sessions of the test's own.
 
+use std::collections::BTreeSet;
+
 use callvault_catalog::contract::server::Database;
-use callvault_catalog::{Catalog, CatalogError, Expects, Policy, Sweep};
+use callvault_catalog::{Catalog, CatalogError, DueCursor, Expects, Policy, Sweep};
 use chrono::TimeDelta;
 use sqlx::{AssertSqlSafe, Executor};
 use twilio::Recording;
@@ -22,8 +24,8 @@ async fn sweeps_pass_by_what_another_has_locked() {
     lock(&mut other, 2).await;
     let now = start() + TimeDelta::days(30);
     let sweep = Sweep { began_at: now, now, again_before: now };
-    let due = catalog.take_due_for_purge(&POLICY, sweep, None, 2).await.unwrap();
-    assert_eq!(due.into_iter().map(|(_, sid)| sid).collect::<Vec<_>>(), [sid(1), sid(3)]);
+    let due = catalog.take_due_for_purge(&POLICY, sweep, &mut DueCursor::default(), 2).await.unwrap();
+    assert_eq!(due.into_iter().map(|(_, sid)| sid).collect::<BTreeSet<_>>(), [sid(1), sid(3)].into());
     let expects = Expects { transcribe: true, deliver: true };
     let stuck = catalog.take_stuck(expects, now, sweep, None, 2).await.unwrap();
     assert_eq!(stuck.into_iter().map(|stuck| stuck.row.recording_sid).collect::<Vec<_>>(), [sid(1), sid(3)]);
