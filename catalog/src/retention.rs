@@ -39,6 +39,9 @@ macro_rules! due {
 pub(crate) const DUE_FOR_PURGE: &str =
     concat!("SELECT DISTINCT account_sid, recording_sid FROM ", due!(), " ORDER BY recording_sid LIMIT $6");
 
+/// The same of one recording: `$6`.
+const IS_DUE: &str = concat!("SELECT 1 FROM ", due!(), " WHERE due.recording_sid = $6 LIMIT 1");
+
 /// The same, for a sweep that takes what it finds: `$6` how many, `$7` since when what was taken is left out, `$8` the
 /// time now. Until the rows are marked they are locked, and what another has locked is left to it.
 ///
@@ -76,6 +79,20 @@ impl Catalog {
     ) -> Result<Vec<(AccountSid, RecordingSid)>, CatalogError> {
         let query = bind_due(sqlx::query(DUE_FOR_PURGE), policy, now, after).bind(i64::from(limit));
         read_sids(&self.read_all(query).await?)
+    }
+
+    /// Whether one recording is among them.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn is_due_for_purge(
+        &self,
+        policy: &Policy,
+        now: DateTime<Utc>,
+        sid: &RecordingSid,
+    ) -> Result<bool, CatalogError> {
+        let query = bind_due(sqlx::query(IS_DUE), policy, now, None).bind(sid.to_string());
+        Ok(self.read_optional(query).await?.is_some())
     }
 
     /// The same, for `sweep` to queue their purges: what a sweep took lately is left out, and what was begun and is still

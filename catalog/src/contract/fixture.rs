@@ -6,7 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use twilio::{AccountSid, CallSid, EncryptionDetails, MediaFormat, Recording, RecordingSid, RecordingStatus};
 
-use crate::{Catalog, Claim, Policy, PurgeDecision, PurgePermit, RecordingRow, StoredMedia, StoredTranscript, Work};
+use crate::{
+    Catalog, Claim, Policy, PurgeDecision, PurgePermit, RecordingRow, Span, StoredMedia, StoredTranscript, Work,
+};
 
 /// A catalog of one's own, twice connected to.
 pub struct Fixture {
@@ -190,11 +192,21 @@ impl Fixture {
         self.catalog.request_erasure(&sid(number), "asked for", ACTOR, heard_at()).await.unwrap();
     }
 
+    /// All that were ever heard of.
+    pub(super) async fn sids(&self) -> Vec<RecordingSid> {
+        let page = self.catalog.page(Span::default(), None, 1000).await.unwrap();
+        page.into_iter().map(|row| row.recording_sid).collect()
+    }
+
     /// The numbers of the recordings that are due.
     pub(super) async fn due(&self, policy: &Policy, now: DateTime<Utc>) -> Vec<u32> {
         let due = self.catalog.due_for_purge(policy, now, None, 1000).await.unwrap();
         let count = self.catalog.overdue(policy, now).await.unwrap();
         assert_eq!(count, due.len() as u64, "the gauge counts what the sweep finds");
+        for sid in self.sids().await {
+            let is_due = self.catalog.is_due_for_purge(policy, now, &sid).await.unwrap();
+            assert_eq!(is_due, due.iter().any(|(_, due)| *due == sid), "{sid} by itself is due as in the list");
+        }
         due.iter().map(|(_, sid)| u32::from_str_radix(&sid.as_str()[2..], 16).unwrap()).collect()
     }
 
