@@ -11,7 +11,6 @@ use crate::error::CatalogError;
 use crate::row::{RecordingRow, recording_columns};
 use crate::sweep::Sweep;
 use crate::versions::TranscriptRow;
-use crate::words::{Status, TranscriptState};
 
 /// Which steps recordings are expected to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,34 +233,6 @@ fn missing(row: &RecordingRow, transcripts: &[TranscriptRow], expects: Expects) 
         missing.extend(row.lacks(transcripts, expects));
     }
     missing
-}
-
-impl RecordingRow {
-    /// The steps on its way, deletion aside, that it lacks, whether or not anybody is at them and whatever it stands still
-    /// for; `transcripts` are its versions. None where ours is being deleted.
-    pub fn lacks(&self, transcripts: &[TranscriptRow], expects: Expects) -> Vec<StuckWork> {
-        let mut lacks = Vec::new();
-        if self.is_marked {
-            return lacks;
-        }
-        if self.status == Status::Received {
-            lacks.push(StuckWork::Archive);
-        }
-        let can_transcribe =
-            self.stored_media().is_some() && self.encryption.is_none() && self.transcripts_deleted_at.is_none();
-        if expects.transcribe && can_transcribe {
-            let unmade = transcripts.iter().filter(|transcript| transcript.state != TranscriptState::Stored);
-            lacks.extend(unmade.map(|transcript| StuckWork::Transcribe { version: transcript.version }));
-            if transcripts.is_empty() {
-                lacks.push(StuckWork::Transcribe { version: 1 });
-            }
-        }
-        if expects.deliver {
-            let undelivered = transcripts.iter().filter(|made| made.is_readable() && made.delivered_at.is_none());
-            lacks.extend(undelivered.map(|transcript| StuckWork::Deliver { version: transcript.version }));
-        }
-        lacks
-    }
 }
 
 #[cfg(test)]
