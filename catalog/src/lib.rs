@@ -30,6 +30,7 @@ mod error;
 mod facts;
 mod hear;
 mod holds;
+mod lacks;
 mod media;
 mod pages;
 mod passes;

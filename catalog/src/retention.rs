@@ -38,6 +38,9 @@ macro_rules! due {
 pub(crate) const DUE_FOR_PURGE: &str =
     concat!("SELECT DISTINCT account_sid, recording_sid FROM ", due!(), " ORDER BY recording_sid LIMIT $6");
 
+/// The same of one recording: `$6`.
+const IS_DUE: &str = concat!("SELECT 1 FROM ", due!(), " WHERE due.recording_sid = $6 LIMIT 1");
+
 const OVERDUE: &str = concat!("SELECT COUNT(DISTINCT recording_sid) FROM ", due!());
 
 impl Catalog {
@@ -57,6 +60,20 @@ impl Catalog {
     ) -> Result<Vec<(AccountSid, RecordingSid)>, CatalogError> {
         let query = bind_due(sqlx::query(DUE_FOR_PURGE), policy, now, after).bind(i64::from(limit));
         read_sids(&self.read_all(query).await?)
+    }
+
+    /// Whether one recording is among them.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn is_due_for_purge(
+        &self,
+        policy: &Policy,
+        now: DateTime<Utc>,
+        sid: &RecordingSid,
+    ) -> Result<bool, CatalogError> {
+        let query = bind_due(sqlx::query(IS_DUE), policy, now, None).bind(sid.to_string());
+        Ok(self.read_optional(query).await?.is_some())
     }
 
     /// How many recordings have something left at `now` that is past its date, and are not held. Between two sweeps

@@ -11,7 +11,6 @@ use crate::error::CatalogError;
 use crate::row::{RecordingRow, recording_columns};
 use crate::sweep::Sweep;
 use crate::versions::TranscriptRow;
-use crate::words::{Status, TranscriptState};
 
 /// Which steps recordings are expected to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +49,22 @@ pub enum StuckWork {
     Purge,
 }
 
+/// What nobody works at. `$2` the time since when nothing moved. What stands still for a reason waits for an operator,
+/// deletion aside.
+macro_rules! is_left {
+    () => {
+        "(error IS NULL OR marked_at IS NOT NULL) AND updated_at < $2 \
+         AND NOT EXISTS (SELECT 1 FROM claims \
+         WHERE claims.recording_sid = recordings.recording_sid AND claims.expires_at > $2)"
+    };
+}
+
 /// Which recordings may lack a step. `$1` the recording to go on after, `$2` the time since when nothing moved, `$3`
-/// and `$4` whether something transcribes and delivers. What stands still for a reason waits for an operator, deletion
-/// aside.
+/// and `$4` whether something transcribes and delivers.
 macro_rules! may_lack {
     () => {
-        "recording_sid IN (\
+        concat!(
+            "recording_sid IN (\
          SELECT recording_sid FROM recordings WHERE status = 'received' AND recording_sid > $1 \
          UNION ALL SELECT recording_sid FROM recordings \
          WHERE marked_at IS NOT NULL AND status <> 'deleted' AND recording_sid > $1 \
@@ -64,10 +73,9 @@ macro_rules! may_lack {
          AND media_state = 'stored' AND recording_sid > $1 AND $3 = 1 \
          UNION ALL SELECT recording_sid FROM transcripts WHERE state <> 'stored' AND recording_sid > $1 AND $3 = 1 \
          UNION ALL SELECT recording_sid FROM transcripts \
-         WHERE state = 'stored' AND delivered_at IS NULL AND object IS NOT NULL AND recording_sid > $1 AND $4 = 1) \
-         AND (error IS NULL OR marked_at IS NOT NULL) AND updated_at < $2 \
-         AND NOT EXISTS (SELECT 1 FROM claims \
-         WHERE claims.recording_sid = recordings.recording_sid AND claims.expires_at > $2)"
+         WHERE state = 'stored' AND delivered_at IS NULL AND object IS NOT NULL AND recording_sid > $1 AND $4 = 1) AND ",
+            is_left!()
+        )
     };
 }
 
@@ -79,6 +87,10 @@ const MAY_LACK: &str = concat!(
     may_lack!(),
     " ORDER BY recording_sid LIMIT $5"
 );
+
+/// One recording, where nobody works at it.
+const LEFT: &str =
+    concat!("SELECT ", recording_columns!(), " FROM recordings WHERE recording_sid = $1 AND ", is_left!());
 
 /// For a sweep that takes what it finds: `$5` how many, `$6` the time now, `$7` since when what was taken is left out. Until the rows are marked they are locked, and
 /// what another has locked is left to it.
@@ -134,6 +146,22 @@ impl Catalog {
         limit: u32,
     ) -> Result<Vec<Stuck>, CatalogError> {
         self.stuck_page(expects, before, Some(sweep), after, limit).await
+    }
+
+    /// The steps that one recording lacks, as [`Catalog::stuck`] finds them: none where it moved since `before`.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn stuck_work(
+        &self,
+        expects: Expects,
+        before: DateTime<Utc>,
+        sid: &RecordingSid,
+    ) -> Result<Vec<StuckWork>, CatalogError> {
+        let query = sqlx::query(LEFT).bind(sid.as_str()).bind(before.timestamp_millis());
+        let Some(row) = self.read_optional(query).await? else { return Ok(Vec::new()) };
+        let transcripts = self.transcripts(sid).await?;
+        Ok(missing(&RecordingRow::read(&row)?, &transcripts, expects))
     }
 
     async fn stuck_page(
@@ -195,34 +223,14 @@ impl Catalog {
     }
 }
 
+/// What a sweep is to queue. Deletion goes on whatever it stands still for; all else waits for an operator then.
 fn missing(row: &RecordingRow, transcripts: &[TranscriptRow], expects: Expects) -> Vec<StuckWork> {
     let mut missing = Vec::new();
     if row.mark.is_some() {
         missing.push(StuckWork::Purge);
     }
-    if row.is_marked || row.error.is_some() {
-        return missing;
-    }
-    if row.status == Status::Received {
-        missing.push(StuckWork::Archive);
-    }
-    let can_transcribe =
-        row.stored_media().is_some() && row.encryption.is_none() && row.transcripts_deleted_at.is_none();
-    if expects.transcribe && can_transcribe {
-        let unmade = transcripts.iter().filter(|transcript| transcript.state != TranscriptState::Stored);
-        missing.extend(unmade.map(|transcript| StuckWork::Transcribe { version: transcript.version }));
-        if transcripts.is_empty() {
-            missing.push(StuckWork::Transcribe { version: 1 });
-        }
-    }
-    if expects.deliver {
-        let is_undelivered = |transcript: &&TranscriptRow| {
-            transcript.state == TranscriptState::Stored
-                && transcript.object.is_some()
-                && transcript.delivered_at.is_none()
-        };
-        let undelivered = transcripts.iter().filter(is_undelivered);
-        missing.extend(undelivered.map(|transcript| StuckWork::Deliver { version: transcript.version }));
+    if row.error.is_none() {
+        missing.extend(row.lacks(transcripts, expects));
     }
     missing
 }

@@ -9,6 +9,7 @@ use simulator::CallPlan;
 
 use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, ago, call, until};
+use crate::receiver::Receiver;
 use crate::whole::{assert_opens, assert_whole};
 
 /// What an audit said: its exit code, its exceptions, and its summary.
@@ -208,6 +209,22 @@ async fn transcript_whose_object_is_gone_is_made_anew_as_a_further_version() {
     assert_eq!(exception["repair"], "queued: transcribe");
     worked_off(&fleet, 1, &["transcribed"]).await;
     assert_eq!(fleet.show(&sid)["transcript"]["version"], 2);
+    assert_clean(&fleet, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delivery_that_was_given_up_is_named_and_made_once_its_receiver_is_back() {
+    let mut fleet = Fleet::new().await;
+    let gone = Receiver::start(&mut fleet, &["410"]).await;
+    let [sid] = transcribed(&fleet, 0).await;
+    drop(gone);
+    let exception = only(&audit(&fleet, &[]), "stuck", &sid);
+    let what = exception["what"].as_str().unwrap();
+    assert!(what.contains("the delivery of version 1") && what.contains("410 Gone"), "{what}");
+    let back = Receiver::start(&mut fleet, &["200"]).await;
+    assert_eq!(only(&audit(&fleet, &["--repair"]), "stuck", &sid)["repair"], "queued: deliver");
+    worked_off(&fleet, 1, &["transcribed"]).await;
+    assert_eq!(back.posts().len(), 1);
     assert_clean(&fleet, 1);
 }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use catalog::{Stuck, StuckWork, Sweep};
 use chrono::{DateTime, TimeDelta, Utc};
-use queue::{Job, Lane, LaneKind, Stage};
+use queue::{Job, Lane, LaneKind, Queue, Stage};
+use tokio::sync::Mutex;
 use twilio::{Recording, RecordingStatus};
 
 use crate::again::{AGAIN_AFTER, SweepMode};
@@ -27,7 +28,7 @@ impl Reconciler {
         let before = now - TimeDelta::from_std(self.stuck_after).unwrap_or(TimeDelta::zero());
         let interval = self.stuck_after.saturating_mul(AGAIN_AFTER_PATIENCES).min(AGAIN_AFTER);
         let again_before = self.mode.again_before(now, interval);
-        let (mut last, mut is_waiting) = (None, HashMap::new());
+        let (mut last, lanes) = (None, BackfillLanes::of(self.queue.as_ref()));
         loop {
             let page = if self.mode.is_dry_run() {
                 self.catalog.stuck(self.expects, before, last.as_ref(), PAGE as u32).await?
@@ -40,26 +41,46 @@ impl Reconciler {
             for stuck in page {
                 report.stuck += 1;
                 let job = job(stuck);
-                if !self.mode.is_dry_run() && !self.waits(job.lane(), &mut is_waiting).await? {
+                // A backlog is not queued once more by each pass.
+                let publishes = match self.mode {
+                    SweepMode::DryRun => false,
+                    SweepMode::Regular => !lanes.hold(job.lane()).await?,
+                    SweepMode::Again => true,
+                };
+                if publishes {
                     self.queue.publish(&job, Duration::ZERO).await?;
                     report.published += 1;
                 }
             }
         }
     }
+}
 
-    /// Whether what is stuck most likely waits in its lane still, as a backfill may for weeks: then it is not queued once
-    /// more by each pass. Asked once for each stage.
-    async fn waits(&self, lane: Lane, known: &mut HashMap<Stage, bool>) -> Result<bool, Fault> {
-        if lane.kind != LaneKind::Backfill || self.mode == SweepMode::Again {
+/// Which backfill lanes hold so much that what is stuck most likely waits in its lane still, as it may for weeks: that
+/// is neither lost nor late. Each lane is looked at once.
+#[derive(Debug)]
+pub(crate) struct BackfillLanes<'a> {
+    queue: &'a dyn Queue,
+    are_long: Mutex<HashMap<Stage, bool>>,
+}
+
+impl<'a> BackfillLanes<'a> {
+    pub(crate) fn of(queue: &'a dyn Queue) -> Self {
+        BackfillLanes { queue, are_long: Mutex::default() }
+    }
+
+    /// Whether a job of this lane that is stuck most likely waits there.
+    pub(crate) async fn hold(&self, lane: Lane) -> Result<bool, Fault> {
+        if lane.kind != LaneKind::Backfill {
             return Ok(false);
         }
-        if let Some(waits) = known.get(&lane.stage) {
-            return Ok(*waits);
+        let mut are_long = self.are_long.lock().await;
+        if let Some(is_long) = are_long.get(&lane.stage) {
+            return Ok(*is_long);
         }
-        let waits = self.queue.depth(lane.stage).await?.backfill >= WAITING_MOST / 4;
-        known.insert(lane.stage, waits);
-        Ok(waits)
+        let is_long = self.queue.depth(lane.stage).await?.backfill >= WAITING_MOST / 4;
+        are_long.insert(lane.stage, is_long);
+        Ok(is_long)
     }
 }
 

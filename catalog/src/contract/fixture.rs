@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use twilio::{AccountSid, CallSid, EncryptionDetails, MediaFormat, Recording, RecordingSid, RecordingStatus};
 
 use crate::{
-    Catalog, Claim, DueCursor, Policy, PurgeDecision, PurgePermit, RecordingRow, StoredMedia, StoredTranscript, Sweep,
-    Work,
+    Catalog, Claim, DueCursor, Policy, PurgeDecision, PurgePermit, RecordingRow, Span, StoredMedia, StoredTranscript,
+    Sweep, Work,
 };
 
 /// A catalog of one's own, twice connected to.
@@ -194,6 +194,12 @@ impl Fixture {
         self.catalog.request_erasure(&sid(number), "asked for", ACTOR, heard_at()).await.unwrap();
     }
 
+    /// All that were ever heard of.
+    pub(super) async fn sids(&self) -> Vec<RecordingSid> {
+        let page = self.catalog.page(Span::default(), None, 1000).await.unwrap();
+        page.into_iter().map(|row| row.recording_sid).collect()
+    }
+
     /// The numbers of the recordings that are due.
     pub(super) async fn due(&self, policy: &Policy, now: DateTime<Utc>) -> Vec<u32> {
         let due = self.catalog.due_for_purge(policy, now, None, 1000).await.unwrap();
@@ -201,6 +207,10 @@ impl Fixture {
         assert_eq!(count, due.len() as u64, "the gauge counts what is due");
         let named: BTreeSet<_> = due.iter().map(|(_, sid)| sid.clone()).collect();
         assert_eq!(self.taken(policy, now).await, named, "a sweep takes what is due");
+        for sid in self.sids().await {
+            let is_due = self.catalog.is_due_for_purge(policy, now, &sid).await.unwrap();
+            assert_eq!(is_due, due.iter().any(|(_, due)| *due == sid), "{sid} by itself is due as in the list");
+        }
         due.iter().map(|(_, sid)| u32::from_str_radix(&sid.as_str()[2..], 16).unwrap()).collect()
     }
 

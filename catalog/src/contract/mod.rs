@@ -177,6 +177,7 @@ macro_rules! contract_tests {
                 live_claim_is_not_stuck,
                 work_attempted_lately_is_not_stuck,
                 deleted_transcripts_are_not_lacked,
+                recording_that_stands_still_is_known_to_lack_its_steps,
                 stuck_recordings_come_in_pages,
             }
             sweeps {

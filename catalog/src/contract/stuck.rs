@@ -11,6 +11,12 @@ const ARCHIVE_ONLY: Expects = Expects { transcribe: false, deliver: false };
 
 async fn stuck_before(fixture: &Fixture, expects: Expects, before: DateTime<Utc>) -> Vec<(u32, StuckWork)> {
     let stuck = fixture.catalog.stuck(expects, before, None, 1000).await.unwrap();
+    for sid in fixture.sids().await {
+        let missing = stuck.iter().filter(|stuck| stuck.row.recording_sid == sid).map(|stuck| stuck.missing);
+        let missing: Vec<_> = missing.collect();
+        let alone = fixture.catalog.stuck_work(expects, before, &sid).await.unwrap();
+        assert_eq!(alone, missing, "{sid} by itself lacks what it lacks in the list");
+    }
     let number = |sid: &str| u32::from_str_radix(&sid[2..], 16).unwrap();
     stuck.iter().map(|stuck| (number(stuck.row.recording_sid.as_str()), stuck.missing)).collect()
 }
@@ -118,6 +124,16 @@ pub async fn deleted_transcripts_are_not_lacked(fixture: &Fixture) {
     fixture.transcribed(1).await;
     fixture.purge(1, &policy, day(7)).await;
     assert_eq!(stuck(fixture, EVERYTHING).await, []);
+}
+
+pub async fn recording_that_stands_still_is_known_to_lack_its_steps(fixture: &Fixture) {
+    fixture.transcribed(1).await;
+    fixture.catalog.request_transcript(&sid(1), None, ACTOR, heard_at()).await.unwrap();
+    fixture.catalog.note_error(&sid(1), "the target answers 410", day(1)).await.unwrap();
+    assert_eq!(stuck(fixture, EVERYTHING).await, [], "it waits for an operator");
+    let transcripts = fixture.catalog.transcripts_of(&[sid(1)]).await.unwrap();
+    let lacks = fixture.row(1).await.lacks(&transcripts[&sid(1)], EVERYTHING);
+    assert_eq!(lacks, [StuckWork::Transcribe { version: 2 }, StuckWork::Deliver { version: 1 }]);
 }
 
 pub async fn stuck_recordings_come_in_pages(fixture: &Fixture) {

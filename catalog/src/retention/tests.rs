@@ -41,6 +41,16 @@ async fn sweep_reads_each_partial_index_and_never_the_whole_table() {
     }
 }
 
+#[tokio::test]
+async fn question_about_one_recording_reads_that_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::connect(&format!("sqlite:{}/catalog.db", folder.path().display())).await.unwrap();
+    catalog.migrate().await.unwrap();
+    let plan = sqlite_plan(&catalog, IS_DUE).await;
+    let searches = plan.matches("(recording_sid=?)").count();
+    assert_eq!((searches, plan.contains("SCAN recordings")), (INDEXES.len(), false), "{plan}");
+}
+
 /// 30,000 recordings as they are in life, one a minute: the first 20 of them are due, and a few marked or to be erased.
 async fn fill(session: &mut PgConnection) {
     let fill = "INSERT INTO recordings (recording_sid, account_sid, status, twilio_status, started_at, received_at, \

@@ -64,8 +64,9 @@ fn new_file_is_opened_by_many_at_once() {
             runtime.block_on(open(&url, Clock::System)).map(drop)
         };
         thread::scope(|scope| {
-            let threads = [(); 3].map(|()| scope.spawn(opened));
-            threads.map(|thread| thread.join().unwrap().unwrap());
+            for thread in [(); 3].map(|()| scope.spawn(opened)) {
+                thread.join().unwrap().unwrap();
+            }
         });
     }
 }

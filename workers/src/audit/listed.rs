@@ -9,7 +9,7 @@ use queue::Job;
 use twilio::{Recording, RecordingStatus};
 
 use super::finding::{Exception, Finding, Heal};
-use super::rows::is_unfinished;
+use super::late::is_unfinished;
 use super::{PAGE, Run, progress};
 use crate::archive_again::{AtTwilio, at_twilio};
 use crate::fault::Fault;

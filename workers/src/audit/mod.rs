@@ -8,6 +8,7 @@
 //! to be on its way is not missed.
 
 mod finding;
+mod late;
 mod letters;
 mod listed;
 mod objects;
@@ -107,6 +108,11 @@ impl Audit {
         let mut summary = run.summary;
         summary.accounted_for = summary.recordings.saturating_sub(run.excepted.len() as u64);
         Ok(summary)
+    }
+
+    /// What was due by then, two retention sweeps had the time to remove.
+    fn overdue_since(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now - self.retention_every * 2
     }
 
     /// What has not moved since then, and had to, is stuck.

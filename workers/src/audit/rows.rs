@@ -1,28 +1,22 @@
 //! The look at every row: that it ended, or is on its way, and that the objects it names are there.
 
-use std::pin::Pin;
-
-use catalog::{CatalogError, MediaRow, RecordingRow, StuckWork, TranscriptRow};
-use chrono::{DateTime, Utc};
-use futures::stream::{self, BoxStream, Peekable, StreamExt, TryStreamExt};
-use twilio::{RecordingSid, RecordingStatus, TwilioErrorKind};
+use catalog::{MediaRow, RecordingRow, TranscriptRow};
+use futures::stream::{self, StreamExt};
 use vault::ObjectStore;
 
 use super::finding::{AuditEntry, Exception, Finding, Heal};
+use super::late::{Stood, of};
 use super::standing::{Seen, Standing};
 use super::{Audit, LOOKS, OPENS, PAGE, Run, progress};
 use crate::archive_again::{AtTwilio, at_twilio};
 use crate::copy::{self, Copy};
 use crate::fault::Fault;
+use crate::stuck::BackfillLanes;
 
-/// Something of many recordings, in the order of their SIDs.
-type Sorted<'a, T> = Peekable<BoxStream<'a, Result<(RecordingSid, T), CatalogError>>>;
-
-/// A row that was looked at.
+/// A row that was looked at, and what is wrong with the objects it names.
 struct Judged {
-    row: RecordingRow,
-    standing: Standing,
-    findings: Vec<Finding>,
+    stood: Stood,
+    broken: Vec<Finding>,
 }
 
 impl Run<'_> {
@@ -47,16 +41,22 @@ impl Run<'_> {
                 rows.push(Seen { stuck: of(&mut stuck, sid).await?, is_overdue, transcripts, row });
             }
             let more = rows.len() as u64;
-            let mut judged = stream::iter(rows).map(|seen| audit.judge(seen)).buffered(at_once);
+            let lanes = &BackfillLanes::of(audit.queue.as_ref());
+            let mut judged = stream::iter(rows).map(|seen| audit.judge(seen, lanes)).buffered(at_once);
             while let Some(judged) = judged.next().await {
-                self.count(judged?).await?;
+                self.count(judged?, lanes).await?;
             }
             progress("rows of the catalog looked at", self.summary.recordings, more);
         }
     }
 
-    async fn count(&mut self, judged: Judged) -> Result<(), Fault> {
-        let Judged { row, standing, findings } = judged;
+    async fn count(&mut self, judged: Judged, lanes: &BackfillLanes<'_>) -> Result<(), Fault> {
+        let Judged { mut stood, broken } = judged;
+        if !stood.findings.is_empty() {
+            stood = self.audit.stand(self.audit.see_again(stood.seen).await?, lanes).await?;
+        }
+        let Stood { seen: Seen { row, .. }, standing, mut findings } = stood;
+        findings.extend(broken);
         self.summary.recordings += 1;
         *self.summary.by_status.entry(row.status).or_default() += 1;
         match standing {
@@ -75,65 +75,13 @@ impl Run<'_> {
     }
 }
 
-/// What of `sorted` is of this recording, passing over what is of earlier ones.
-async fn of<T>(sorted: &mut Sorted<'_, T>, sid: &RecordingSid) -> Result<Vec<T>, CatalogError> {
-    let is_up_to = |next: &Result<(RecordingSid, T), _>| next.as_ref().map_or(true, |(of, _)| of <= sid);
-    let mut found = Vec::new();
-    while let Some(next) = Pin::new(&mut *sorted).next_if(is_up_to).await {
-        let (of, what) = next?;
-        if of == *sid {
-            found.push(what);
-        }
-    }
-    Ok(found)
-}
-
 impl Audit {
-    /// The steps that are lacked, as reconcile would find them.
-    fn stuck(&self, now: DateTime<Utc>) -> Sorted<'_, StuckWork> {
-        let before = self.stuck_before(now);
-        let pages = stream::try_unfold(None, move |last: Option<RecordingSid>| async move {
-            let page = self.catalog.stuck(self.expects, before, last.as_ref(), PAGE as u32).await?;
-            let last = page.last().map(|newest| newest.row.recording_sid.clone());
-            let page: Vec<_> = page.into_iter().map(|stuck| Ok((stuck.row.recording_sid, stuck.missing))).collect();
-            Ok::<_, CatalogError>(last.map(|last| (stream::iter(page), Some(last))))
-        });
-        pages.try_flatten().boxed().peekable()
-    }
-
-    /// What two retention sweeps had the time to remove.
-    fn overdue(&self, now: DateTime<Utc>) -> Sorted<'_, ()> {
-        let due_by = now - self.retention_every * 2;
-        let pages = stream::try_unfold(None, move |last: Option<RecordingSid>| async move {
-            let page = self.catalog.due_for_purge(&self.policy, due_by, last.as_ref(), PAGE as u32).await?;
-            let last = page.last().map(|(_, newest)| newest.clone());
-            let page: Vec<_> = page.into_iter().map(|(_, sid)| Ok((sid, ()))).collect();
-            Ok::<_, CatalogError>(last.map(|last| (stream::iter(page), Some(last))))
-        });
-        pages.try_flatten().boxed().peekable()
-    }
-
-    async fn judge(&self, mut seen: Seen) -> Result<Judged, Fault> {
-        if seen.stuck.contains(&StuckWork::Archive) && self.is_unfinished_at_twilio(&seen.row).await? {
-            seen.stuck.retain(|missing| *missing != StuckWork::Archive);
-        }
-        let (standing, mut findings) = seen.standing(self.expects);
-        if let Some(store) = self.store.as_deref().filter(|_| !seen.row.is_marked) {
-            findings.extend(self.look_at_copies(store, &seen).await?);
-        }
-        Ok(Judged { row: seen.row, standing, findings })
-    }
-
-    /// A call may last longer than anybody's patience; only Twilio knows.
-    async fn is_unfinished_at_twilio(&self, row: &RecordingRow) -> Result<bool, Fault> {
-        if !is_unfinished(&RecordingStatus::from(row.twilio_status.as_str())) {
-            return Ok(false);
-        }
-        match self.twilio.recording(&row.account_sid, &row.recording_sid).await {
-            Ok(recording) => Ok(is_unfinished(&recording.status)),
-            Err(error) if error.kind == TwilioErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+    async fn judge(&self, seen: Seen, lanes: &BackfillLanes<'_>) -> Result<Judged, Fault> {
+        let broken = match self.store.as_deref().filter(|_| !seen.row.is_marked) {
+            Some(store) => self.look_at_copies(store, &seen).await?,
+            None => Vec::new(),
+        };
+        Ok(Judged { stood: self.stand(seen, lanes).await?, broken })
     }
 
     async fn look_at_copies(&self, store: &dyn ObjectStore, seen: &Seen) -> Result<Vec<Finding>, Fault> {
@@ -210,10 +158,4 @@ impl Audit {
             Some(heals) => seen.finding(Exception::TranscriptLost, what, (Heal::None, heals)),
         }
     }
-}
-
-/// Twilio is not done with it.
-pub(super) fn is_unfinished(status: &RecordingStatus) -> bool {
-    use RecordingStatus::{InProgress, Paused, Processing, Stopped};
-    matches!(status, InProgress | Paused | Stopped | Processing)
 }

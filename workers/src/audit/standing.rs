@@ -41,11 +41,10 @@ impl Seen {
             }
             Status::Absent => Standing::Final,
             Status::Failed => self.failed(&mut findings),
-            Status::Transcribed => Standing::Final,
-            Status::Archived if !self.lacks_its_transcript(expects) => Standing::Final,
-            Status::Received | Status::Archived => {
-                self.stands_still(&mut findings);
-                Standing::InMotion
+            Status::Received | Status::Archived | Status::Transcribed => {
+                let lacks = self.row.lacks(&self.transcripts, expects);
+                findings.extend(self.given_up(&lacks));
+                if lacks.is_empty() { Standing::Final } else { Standing::InMotion }
             }
         };
         let standing = if self.row.is_marked { Standing::InMotion } else { standing };
@@ -64,13 +63,7 @@ impl Seen {
         }
         // What is overdue has its purge named already.
         for missing in self.stuck.iter().filter(|missing| !(self.is_overdue && **missing == StuckWork::Purge)) {
-            let lacked = match missing {
-                StuckWork::Archive => "its archive".to_owned(),
-                StuckWork::Transcribe { version } => format!("version {version} of its transcript"),
-                StuckWork::Deliver { version } => format!("the delivery of version {version} of its transcript"),
-                StuckWork::Purge => "its purge, which was begun".to_owned(),
-            };
-            let what = format!("{}, and stuck: it lacks {lacked}", self.row.status);
+            let what = format!("{}, and stuck: it lacks {}", self.row.status, named(*missing));
             let heals = "the job it lacks, which reconcile queues; if it is in the queue, workers that take it";
             let heal = (Heal::Queue(self.job(*missing).into()), heals);
             late.push(self.finding(Exception::Stuck, &what, heal));
@@ -88,36 +81,32 @@ impl Seen {
         Standing::Final
     }
 
-    /// No sweep takes up what has an error noted: it waits for an operator, without being called failed.
-    fn stands_still(&self, findings: &mut Vec<Finding>) {
-        let Some(error) = self.row.error.as_ref().filter(|_| findings.is_empty()) else { return };
-        let missing = match self.row.status {
-            Status::Received => StuckWork::Archive,
-            _ => StuckWork::Transcribe { version: self.unmade_version() },
-        };
-        let what = format!("{}, and stands still: {error}", self.row.status);
-        let heals = "the job it lacks, once the cause is mended";
-        findings.push(self.finding(Exception::Stuck, &what, (Heal::Queue(self.job(missing).into()), heals)));
+    /// No sweep takes up what has an error noted: it waits for an operator, without being called failed. What is overdue
+    /// is to be deleted, and has its error named already.
+    fn given_up(&self, lacks: &[StuckWork]) -> Vec<Finding> {
+        let Some(error) = self.row.error.as_ref().filter(|_| !self.is_overdue) else { return Vec::new() };
+        let given_up = lacks.iter().map(|missing| {
+            let what = format!("{}, and stands still: it lacks {}: {error}", self.row.status, named(*missing));
+            let heals = "the job it lacks, once the cause is mended";
+            self.finding(Exception::Stuck, &what, (Heal::Queue(self.job(*missing).into()), heals))
+        });
+        given_up.collect()
     }
 
-    fn unmade_version(&self) -> u32 {
-        let unmade = self.transcripts.iter().find(|made| made.state != catalog::TranscriptState::Stored);
-        let newest = self.transcripts.last().map_or(0, |newest| newest.version);
-        unmade.map_or(newest + 1, |unmade| unmade.version)
-    }
-
-    fn lacks_its_transcript(&self, expects: Expects) -> bool {
-        let row = &self.row;
-        let can_be_made =
-            row.stored_media().is_some() && row.encryption.is_none() && row.transcripts_deleted_at.is_none();
-        expects.transcribe && can_be_made
-    }
-
-    fn job(&self, missing: StuckWork) -> Job {
+    pub(super) fn job(&self, missing: StuckWork) -> Job {
         stuck::job(Stuck { row: self.row.clone(), missing })
     }
 
     pub(super) fn finding(&self, exception: Exception, what: &str, heal: (Heal, impl Into<String>)) -> Finding {
         Finding::new(exception, Some(&self.row.recording_sid), what, heal)
+    }
+}
+
+fn named(missing: StuckWork) -> String {
+    match missing {
+        StuckWork::Archive => "its archive".to_owned(),
+        StuckWork::Transcribe { version } => format!("version {version} of its transcript"),
+        StuckWork::Deliver { version } => format!("the delivery of version {version} of its transcript"),
+        StuckWork::Purge => "its purge, which was begun".to_owned(),
     }
 }

@@ -1,6 +1,8 @@
 //! What an audit sees from each side, over a simulated Twilio, a catalog, a queue and a folder.
 
 mod fixture;
+mod late;
+mod repair;
 
 use catalog::Work;
 use queue::{Job, Stage};

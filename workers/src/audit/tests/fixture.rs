@@ -1,11 +1,13 @@
 //! What the tests have in common: an audit, and recordings brought to where a test begins.
 
 use bytes::Bytes;
-use catalog::{PurgeDecision, StoredMedia, StoredTranscript, Work};
+use catalog::{Claim, PurgeDecision, PurgePermit, StoredMedia, StoredTranscript, Work};
 use futures::{StreamExt, stream};
 use queue::{Job, Lane, Options, Settlement, Stage};
 use simulator::{CallPlan, Simulator, SimulatorConfig};
 use tempfile::TempDir;
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 use twilio::{Client, ClientConfig, Credentials, MediaFormat, Recording};
 use vault::{ObjectKey, S3Options};
 
@@ -124,13 +126,20 @@ impl Fixture {
         let (recording, key) = self.archived(index).await;
         let (catalog, now) = (&self.audit.catalog, self.audit.clock.now());
         catalog.request_erasure(&recording.recording_sid, "asked for", "anna", now).await.unwrap();
-        let claim = catalog.claim(&recording.recording_sid, Work::Purge, LEASE, now).await.unwrap().unwrap();
-        let PurgeDecision::Granted(permit) = catalog.grant_purge(&claim, &self.audit.policy, now).await.unwrap() else {
-            panic!("granted was expected")
-        };
+        let (claim, permit) = self.granted(&recording.recording_sid).await;
         self.remove(&key).await;
         catalog.complete_purge(&claim, permit, "seen to be gone", now).await.unwrap();
         (recording, key)
+    }
+
+    /// Marked for deletion now, and claimed by whoever is to delete it.
+    pub(super) async fn granted(&self, sid: &RecordingSid) -> (Claim, PurgePermit) {
+        let (catalog, now) = (&self.audit.catalog, self.audit.clock.now());
+        let claim = catalog.claim(sid, Work::Purge, LEASE, now).await.unwrap().unwrap();
+        match catalog.grant_purge(&claim, &self.audit.policy, now).await.unwrap() {
+            PurgeDecision::Granted(permit) => (claim, permit),
+            decision => panic!("granted was expected, not {decision:?}"),
+        }
     }
 
     pub(super) async fn looked(&self) -> (Vec<Finding>, AuditSummary) {
@@ -142,6 +151,23 @@ impl Fixture {
         };
         let summary = self.audit.run(&mut tell).await.unwrap();
         (findings, summary)
+    }
+
+    /// How many exceptions are told, where `meanwhile` is done to the other of `sids` as soon as one of them is.
+    pub(super) async fn told_while(
+        &self,
+        sids: &[RecordingSid; 2],
+        mut meanwhile: impl AsyncFnMut(&RecordingSid) + Send,
+    ) -> usize {
+        let mut told = 0;
+        let mut tell = |entry: &AuditEntry| {
+            let AuditEntry::Exception(finding) = entry else { return };
+            told += 1;
+            let other = sids.iter().find(|sid| finding.recording_sid.as_ref() != Some(sid)).unwrap();
+            block_in_place(|| Handle::current().block_on(meanwhile(other)));
+        };
+        self.audit.run(&mut tell).await.unwrap();
+        told
     }
 
     pub(super) async fn exceptions(&self) -> Vec<Exception> {
