@@ -53,54 +53,63 @@ pub enum StuckWork {
 /// deletion aside.
 macro_rules! is_left {
     () => {
-        "(error IS NULL OR marked_at IS NOT NULL) AND updated_at < $2 \
+        "(recordings.error IS NULL OR recordings.marked_at IS NOT NULL) AND recordings.updated_at < $2 \
          AND NOT EXISTS (SELECT 1 FROM claims \
          WHERE claims.recording_sid = recordings.recording_sid AND claims.expires_at > $2)"
     };
 }
 
-/// Which recordings may lack a step. `$1` the recording to go on after, `$2` the time since when nothing moved, `$3`
-/// and `$4` whether something transcribes and delivers.
-macro_rules! may_lack {
-    () => {
-        concat!(
-            "recording_sid IN (\
-         SELECT recording_sid FROM recordings WHERE status = 'received' AND recording_sid > $1 \
-         UNION ALL SELECT recording_sid FROM recordings \
-         WHERE marked_at IS NOT NULL AND status <> 'deleted' AND recording_sid > $1 \
-         UNION ALL SELECT recording_sid FROM recordings \
-         WHERE status = 'archived' AND transcripts_deleted_at IS NULL AND encryption IS NULL \
-         AND media_state = 'stored' AND recording_sid > $1 AND $3 = 1 \
-         UNION ALL SELECT recording_sid FROM transcripts WHERE state <> 'stored' AND recording_sid > $1 AND $3 = 1 \
-         UNION ALL SELECT recording_sid FROM transcripts \
-         WHERE state = 'stored' AND delivered_at IS NULL AND object IS NOT NULL AND recording_sid > $1 AND $4 = 1) AND ",
-            is_left!()
+/// The ways to lack a step: the table whose partial index finds it, and the condition of that index, word for word. `$3` and
+/// `$4` whether something transcribes and delivers.
+const WAYS: [(&str, &str); 5] = [
+    ("recordings", "status = 'received'"),
+    ("recordings", "marked_at IS NOT NULL AND status <> 'deleted'"),
+    (
+        "recordings",
+        "status = 'archived' AND transcripts_deleted_at IS NULL AND encryption IS NULL AND media_state = 'stored' \
+         AND $3 = 1",
+    ),
+    ("transcripts", "state <> 'stored' AND $3 = 1"),
+    ("transcripts", "state = 'stored' AND delivered_at IS NULL AND object IS NOT NULL AND $4 = 1"),
+];
+
+/// The SIDs of those that may lack a step, the first of them in each way: so many that no other can be on the page, and no
+/// more are read. `$1` the recording to go on after, `$5` how many. `end` is appended to the statement of each way.
+fn may_lack(condition: &str, end: &str) -> String {
+    let ways = WAYS.iter().enumerate().map(|(number, (table, lacks))| {
+        let join = if *table == "recordings" { "" } else { " JOIN recordings USING (recording_sid)" };
+        format!(
+            "SELECT recording_sid FROM (SELECT {table}.recording_sid FROM {table}{join} \
+             WHERE {lacks} AND {table}.recording_sid > $1 AND {is_left}{condition} \
+             ORDER BY {table}.recording_sid LIMIT $5{end}) AS way_{number}",
+            is_left = is_left!()
         )
-    };
+    });
+    ways.collect::<Vec<_>>().join(" UNION ")
 }
 
-/// `$5` how many.
-const MAY_LACK: &str = concat!(
-    "SELECT ",
-    recording_columns!(),
-    " FROM recordings WHERE ",
-    may_lack!(),
-    " ORDER BY recording_sid LIMIT $5"
-);
+/// A page of them.
+fn page() -> String {
+    format!(
+        "SELECT {} FROM recordings WHERE recording_sid IN ({}) ORDER BY recording_sid LIMIT $5",
+        recording_columns!(),
+        may_lack("", "")
+    )
+}
 
 /// One recording, where nobody works at it.
 const LEFT: &str =
     concat!("SELECT ", recording_columns!(), " FROM recordings WHERE recording_sid = $1 AND ", is_left!());
 
-/// For a sweep that takes what it finds: `$5` how many, `$6` the time now, `$7` since when what was taken is left out. Until the rows are marked they are locked, and
-/// what another has locked is left to it.
+/// A page for a sweep that takes what it finds: `$6` the time now, `$7` since when what was taken is left out. Until the rows
+/// are marked they are locked, and what another has locked is left to it.
 fn take(lock_free_rows: &str) -> String {
+    let untaken = " AND (recordings.steps_queued_at IS NULL OR recordings.steps_queued_at < $7)";
     format!(
-        "WITH taken AS MATERIALIZED (SELECT recording_sid FROM recordings WHERE {} \
-         AND (steps_queued_at IS NULL OR steps_queued_at < $7) ORDER BY recording_sid LIMIT $5{lock_free_rows}) \
+        "WITH taken AS MATERIALIZED ({} ORDER BY recording_sid LIMIT $5) \
          UPDATE recordings SET steps_queued_at = $6 WHERE recording_sid IN (SELECT recording_sid FROM taken) \
          RETURNING {}",
-        may_lack!(),
+        may_lack(untaken, lock_free_rows),
         recording_columns!()
     )
 }
@@ -177,9 +186,11 @@ impl Catalog {
             let rows = self.may_lack(expects, before, sweep, &last, limit).await?;
             let Some(newest) = rows.last() else { return Ok(Vec::new()) };
             last = newest.recording_sid.to_string();
+            let sids: Vec<_> = rows.iter().map(|row| row.recording_sid.clone()).collect();
+            let mut transcripts = self.transcripts_of(&sids).await?;
             let mut stuck = Vec::new();
             for row in rows {
-                let transcripts = self.transcripts(&row.recording_sid).await?;
+                let transcripts = transcripts.remove(&row.recording_sid).unwrap_or_default();
                 let missing = missing(&row, &transcripts, expects);
                 stuck.extend(missing.into_iter().map(|missing| Stuck { row: row.clone(), missing }));
             }
@@ -207,7 +218,7 @@ impl Catalog {
                 .bind(i64::from(limit))
         };
         let rows = match sweep {
-            None => self.read_all(bind(sqlx::query(MAY_LACK))).await?,
+            None => self.read_all(bind(sqlx::query(AssertSqlSafe(page())))).await?,
             Some(sweep) => {
                 let take = bind(sqlx::query(AssertSqlSafe(take(self.dialect.lock_free_rows))));
                 let take = take.bind(sweep.now.timestamp_millis()).bind(sweep.again_before.timestamp_millis());
