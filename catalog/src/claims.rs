@@ -2,6 +2,9 @@
 //!
 //! A worker that died keeps others away only until its claim expires. One that was only slow may still be at work then:
 //! that is what the fence is for. Each new holder gets a higher one, and nothing is written down under a lower.
+//!
+//! Expiries are told by the clocks of those who claim. One further ahead than any lease reaches was written by a clock that
+//! was wrong, or is read by one: it holds nobody up, and the fence is what keeps order then.
 
 use std::time::Duration;
 
@@ -20,6 +23,7 @@ pub struct Claim {
     recording_sid: RecordingSid,
     work: Work,
     fence: i64,
+    lease: Duration,
 }
 
 impl Claim {
@@ -36,11 +40,17 @@ impl Claim {
     pub(crate) fn fence(&self) -> i64 {
         self.fence
     }
+
+    /// For how long it was asked.
+    pub(crate) fn lease(&self) -> Duration {
+        self.lease
+    }
 }
 
 impl Catalog {
     /// Claims `work` on a recording until `now + lease`. `None` where somebody holds it, and, for any work but purge,
-    /// where our copy is marked for deletion. One that expired is taken over: its holder can write nothing more.
+    /// where our copy is marked for deletion. One that expired, or that would only expire more than two leases from `now`,
+    /// is taken over: its holder can write nothing more.
     ///
     /// # Errors
     /// [`CatalogError::UnknownRecording`]; what the database said.
@@ -58,16 +68,17 @@ impl Catalog {
         let upsert = sqlx::query(
             "INSERT INTO claims (recording_sid, work, fence, expires_at) VALUES ($1, $2, 1, $3) \
              ON CONFLICT (recording_sid, work) DO UPDATE SET fence = claims.fence + 1, expires_at = excluded.expires_at \
-             WHERE claims.expires_at <= $4 RETURNING fence",
+             WHERE claims.expires_at <= $4 OR claims.expires_at > $5 RETURNING fence",
         )
         .bind(sid.as_str())
         .bind(work.as_str())
         .bind(expiry(lease, now))
-        .bind(now.timestamp_millis());
+        .bind(now.timestamp_millis())
+        .bind(believed_until(lease, now));
         let Some(row) = change.transaction().fetch_optional(upsert).await? else { return Ok(None) };
         let fence = row.try_get(0)?;
         change.commit().await?;
-        Ok(Some(Claim { recording_sid: sid.clone(), work, fence }))
+        Ok(Some(Claim { recording_sid: sid.clone(), work, fence, lease }))
     }
 
     /// Keeps a claim until `now + lease`. One that expired and was not taken over lives on.
@@ -101,12 +112,15 @@ impl Catalog {
 }
 
 impl Change {
-    /// Whether somebody is at any work but purge.
-    pub(crate) async fn is_worked_on(&mut self, now: DateTime<Utc>) -> Result<bool, CatalogError> {
+    /// Whether somebody is at any work but purge. All work is claimed for about as long as `lease`.
+    pub(crate) async fn is_worked_on(&mut self, lease: Duration, now: DateTime<Utc>) -> Result<bool, CatalogError> {
         let sid = self.sid().to_owned();
-        let select =
-            sqlx::query("SELECT COUNT(*) FROM claims WHERE recording_sid = $1 AND work <> 'purge' AND expires_at > $2");
-        Ok(self.number(select.bind(sid).bind(now.timestamp_millis())).await? > 0)
+        let select = sqlx::query(
+            "SELECT COUNT(*) FROM claims WHERE recording_sid = $1 AND work <> 'purge' AND expires_at > $2 \
+             AND expires_at <= $3",
+        );
+        let select = select.bind(sid).bind(now.timestamp_millis()).bind(believed_until(lease, now));
+        Ok(self.number(select).await? > 0)
     }
 
     /// Takes every claim to other work than purge away from whoever may still think to hold it.
@@ -115,6 +129,11 @@ impl Change {
         let update = "UPDATE claims SET fence = fence + 1, expires_at = 0 WHERE recording_sid = $1 AND work <> 'purge'";
         self.execute(sqlx::query(update).bind(sid)).await.map(|_| ())
     }
+}
+
+/// The latest expiry that a clock no more than a lease ahead of ours writes.
+fn believed_until(lease: Duration, now: DateTime<Utc>) -> i64 {
+    expiry(lease.saturating_mul(2), now)
 }
 
 fn expiry(lease: Duration, now: DateTime<Utc>) -> i64 {

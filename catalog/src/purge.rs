@@ -39,7 +39,7 @@ impl Catalog {
         }
         let Some(chosen) = chosen(policy, &change.row, now) else { return Ok(PurgeDecision::NotDue) };
         if chosen.parts.has_ours() {
-            if change.is_worked_on(now).await? {
+            if change.is_worked_on(claim.lease(), now).await? {
                 return Ok(PurgeDecision::Busy);
             }
             change.take_claims_away().await?;

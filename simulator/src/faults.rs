@@ -22,6 +22,8 @@ pub struct Faults {
     pub server_error_every: Option<u32>,
     /// List requests: 503.
     pub list_error_every: Option<u32>,
+    /// Most recordings on a page of a list, whatever was asked for.
+    pub list_page_max: Option<u32>,
     /// Delete requests: 500, and nothing is deleted.
     pub delete_error_every: Option<u32>,
     /// How often each recording's media is 404 before it is there.

@@ -21,7 +21,8 @@ type Query = Vec<(String, String)>;
 ///
 /// `PageToken` names the last recording of the page before, so new recordings don't shift the pages.
 pub(crate) fn page(state: &State, account_sid: AccountSid, path: &str, query: &Query) -> Result<Value, Problem> {
-    let size = page_size(query)?;
+    let most = locked(&state.injector).faults().list_page_max.map_or(PAGE_SIZE_MAX, |most| most as usize);
+    let size = page_size(query)?.min(most.max(1));
     let number: usize = number(query, "Page")?.unwrap_or(0);
     let cursor = page_token(query)?;
     let filter = filter(account_sid, query)?;

@@ -20,6 +20,8 @@ use crate::world::World;
 
 /// A part of an upload that is never answered is given 200 seconds, and sent again then.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// S3 refuses what is signed too far off. A worker whose clock is ahead takes the job for old, and asks again in ten minutes.
+const SKEWED_PATIENCE: Duration = Duration::from_secs(900);
 const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 const REDRIVES: u32 = 3;
@@ -27,6 +29,7 @@ const REDRIVES: u32 = 3;
 /// What was parked on the way.
 #[derive(Debug, Default)]
 pub(crate) struct Calm {
+    patience: Duration,
     pub(crate) healed_after: Duration,
     /// The reason of each dead letter.
     pub(crate) dead_letters: Vec<String>,
@@ -40,7 +43,8 @@ pub(crate) async fn settle(
     placed: &[PlannedRecording],
     schedule: &Schedule,
 ) -> anyhow::Result<Calm> {
-    let (began, mut calm) = (Instant::now(), Calm::default());
+    let patience = if schedule.skews_workers() { SKEWED_PATIENCE } else { PATIENCE };
+    let (began, mut calm) = (Instant::now(), Calm { patience, ..Calm::default() });
     until("every process is ready", PATIENCE, async || world.fleet.is_ready().await).await?;
     if schedule.wipes_queues() {
         again(world, "reconcile").await?;
@@ -80,7 +84,7 @@ impl Calm {
     /// Waits until all that are meant are at their ends; notes which are not where that takes too long.
     async fn wait(&mut self, world: &World, calls: &[Call], is_meant: impl Fn(&RecordingSid) -> bool) {
         let (began, mut last) = (Instant::now(), String::new());
-        while began.elapsed() < PATIENCE {
+        while began.elapsed() < self.patience {
             // A job that is just being handed over is in neither count: two looks in a row find it.
             match (unfinished(world, calls, &is_meant).await, unfinished(world, calls, &is_meant).await) {
                 (Ok(None), Ok(None)) => return,
@@ -89,7 +93,7 @@ impl Calm {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        self.exceptions.push(format!("not settled within {PATIENCE:?}: {last}"));
+        self.exceptions.push(format!("not settled within {:?}: {last}", self.patience));
     }
 
     fn note(&mut self, letter: &Value) {

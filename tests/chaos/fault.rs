@@ -1,11 +1,14 @@
 //! What can go wrong, and in which words it is told.
 
 use std::fmt;
+use std::time::Duration;
 
 use simulator::Faults;
 
 use crate::proxy::Way;
 use crate::s3::S3Fault;
+
+const CLOCK_JUMP_LEAST: Duration = Duration::from_secs(8);
 
 /// A process of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +38,11 @@ impl Role {
             Role::Retention => "retention",
             Role::Reconcile => "reconcile",
         }
+    }
+
+    /// What its files' names begin with.
+    pub(crate) fn file_name(self) -> String {
+        self.to_string().replace(' ', "-")
     }
 }
 
@@ -82,6 +90,9 @@ impl Peer {
 pub(crate) struct Misdeed {
     pub(crate) whose: Peer,
     pub(crate) what: &'static str,
+    /// The answer that shows that it struck, in the words of the simulator's counters, where it could well miss: it lasts
+    /// until then.
+    pub(crate) shown_by: Option<&'static str>,
     /// Sets what is wrong; several may be at once.
     pub(crate) set: fn(&mut Faults),
 }
@@ -92,6 +103,8 @@ pub(crate) enum Fault {
     Killed(Role),
     /// SIGTERM, and started again.
     RolledOut(Role),
+    /// Its wall clock is so many minutes ahead, or behind where they are less than 0; right again when it is over.
+    ClockJumped(Role, i64),
     Line(Peer, Way),
     /// Publishes get through and their confirms do not; then every connection is reset.
     Unconfirmed,
@@ -115,6 +128,7 @@ impl Fault {
     pub(crate) fn target(&self) -> String {
         match self {
             Fault::Killed(role) | Fault::RolledOut(role) => role.to_string(),
+            Fault::ClockJumped(role, _) => format!("clock of {role}"),
             Fault::Line(peer, _) => format!("line to {}", peer.name()),
             Fault::Unconfirmed => format!("line to {}", Peer::RabbitMq.name()),
             Fault::RabbitMqKilled
@@ -129,11 +143,26 @@ impl Fault {
         }
     }
 
+    /// What is over sooner may not be noticed: a clock is looked at once a second, and a sweep runs every other.
+    pub(crate) fn lasts_at_least(&self) -> Duration {
+        if matches!(self, Fault::ClockJumped(..)) { CLOCK_JUMP_LEAST } else { Duration::ZERO }
+    }
+
+    /// Whether it could not strike while reconcile does not run.
+    pub(crate) fn is_of_reconcile(&self) -> bool {
+        match self {
+            Fault::Killed(role) | Fault::RolledOut(role) | Fault::ClockJumped(role, _) => *role == Role::Reconcile,
+            Fault::Misdeed(misdeed) => misdeed.shown_by == Some("list 503"),
+            _ => false,
+        }
+    }
+
     /// In the words of the summary: of its kind there are many.
     pub(crate) fn kind(&self) -> String {
         match self {
             Fault::Killed(role) => format!("kill -9: {}", role.name()),
             Fault::RolledOut(role) => format!("SIGTERM: {}", role.name()),
+            Fault::ClockJumped(role, minutes) => format!("clock jumps {}: {}", direction(*minutes), role.name()),
             Fault::Line(peer, way) => format!("line to {}: {}", peer.name(), way_name(*way)),
             Fault::S3(fault) => format!("S3: {}", s3_name(*fault)),
             fault => fault.to_string(),
@@ -146,6 +175,9 @@ impl fmt::Display for Fault {
         match self {
             Fault::Killed(role) => write!(f, "kill -9: {role}"),
             Fault::RolledOut(role) => write!(f, "SIGTERM: {role}"),
+            Fault::ClockJumped(role, minutes) => {
+                write!(f, "clock jumps {} minutes {}: {role}", minutes.abs(), direction(*minutes))
+            }
             Fault::Line(peer, Way::Torn(bytes)) => {
                 write!(f, "line to {}: {} ({bytes})", peer.name(), way_name(Way::Torn(*bytes)))
             }
@@ -166,6 +198,10 @@ impl fmt::Display for Fault {
     }
 }
 
+fn direction(minutes: i64) -> &'static str {
+    if minutes < 0 { "back" } else { "ahead" }
+}
+
 fn way_name(way: Way) -> &'static str {
     match way {
         Way::Open => "open",
@@ -177,6 +213,7 @@ fn way_name(way: Way) -> &'static str {
         Way::Deaf => "answers do not arrive",
         Way::Mute => "requests do not arrive",
         Way::Torn(_) => "reset after some bytes",
+        Way::Twice => "each answer twice",
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use crate::clock::WallClock;
 use crate::fault::Role;
 use crate::free_port::free_port;
 use crate::process::Process;
@@ -34,6 +35,7 @@ pub(crate) struct Fleet {
     folder: PathBuf,
     settings: Settings,
     slots: BTreeMap<Role, Mutex<Slot>>,
+    clocks: BTreeMap<Role, WallClock>,
     /// How each process that nobody told to end ended.
     ends: StdMutex<Vec<(Role, String)>>,
 }
@@ -49,10 +51,12 @@ impl Drop for Supervisor {
 
 impl Fleet {
     /// Nothing runs yet.
-    pub(crate) fn new(folder: &Path, settings: Settings) -> Arc<Fleet> {
+    pub(crate) fn new(folder: &Path, settings: Settings) -> anyhow::Result<Arc<Fleet>> {
         let slot = |role| (role, Mutex::new(Slot { port: free_port(), is_wanted: false, process: None }));
         let slots = Role::ALL.into_iter().map(slot).collect();
-        Arc::new(Fleet { folder: folder.to_owned(), settings, slots, ends: StdMutex::default() })
+        let clock = |role: Role| Ok((role, WallClock::new(folder.join(format!("{}.clock", role.file_name())))?));
+        let clocks = Role::ALL.into_iter().map(clock).collect::<anyhow::Result<_>>()?;
+        Ok(Arc::new(Fleet { folder: folder.to_owned(), settings, slots, clocks, ends: StdMutex::default() }))
     }
 
     /// Where an ingest listens, or another role shows its metrics.
@@ -81,6 +85,11 @@ impl Fleet {
             slot.process = Some(self.spawn(role, slot.port)?);
         }
         Ok(())
+    }
+
+    /// Sets a process's wall clock so many minutes ahead, or back where they are less than 0; 0 is right again.
+    pub(crate) fn set_clock(&self, role: Role, minutes: i64) -> anyhow::Result<()> {
+        self.clocks[&role].set(minutes)
     }
 
     /// SIGKILL: no last word. It stays away until it is started.
@@ -132,7 +141,8 @@ impl Fleet {
         };
         let address = format!("127.0.0.1:{port}");
         command.env(if matches!(role, Role::Ingest(_)) { "LISTEN_ADDR" } else { "METRICS_ADDR" }, address);
-        Process::start(&mut command, &self.folder.join(format!("{role}.log").replace(' ', "-")))
+        command.envs(self.clocks[&role].environment());
+        Process::start(&mut command, &self.folder.join(format!("{}.log", role.file_name())))
     }
 
     /// `callvault` with these arguments, and nothing but the fleet's settings as its environment.

@@ -73,16 +73,16 @@ impl Postgres {
 
     /// What a statement answers, unadorned.
     pub(crate) fn sql(&self, database: &str, statement: &str) -> anyhow::Result<String> {
+        done(&mut self.psql(database, statement))
+    }
+
+    /// Debian's client, about to run a statement.
+    pub(crate) fn psql(&self, database: &str, statement: &str) -> Command {
         let url = format!("postgres://callvault:callvault@127.0.0.1:{}/{database}?sslmode=disable", self.port);
         let mut psql = Command::new(self.bin.join("psql"));
-        done(psql.env("PGCONNECT_TIMEOUT", "5").args([
-            "--no-psqlrc",
-            "--tuples-only",
-            "--no-align",
-            &url,
-            "--command",
-            statement,
-        ]))
+        psql.env("PGCONNECT_TIMEOUT", "5");
+        psql.args(["--no-psqlrc", "--tuples-only", "--no-align", &url, "--command", statement]);
+        psql
     }
 
     fn server(&self) -> Command {

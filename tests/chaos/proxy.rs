@@ -13,6 +13,9 @@ const PIECE: usize = 16 * 1024;
 /// About 50 KB a second and direction.
 const SLOW_PIECE: usize = 1024;
 const SLOW_PAUSE: Duration = Duration::from_millis(20);
+/// The silence that ends an answer, and the one before it is said again.
+const ANSWER_PAUSE: Duration = Duration::from_millis(10);
+const ANSWER_MOST: usize = 1024 * 1024;
 
 /// What becomes of the connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub(crate) enum Way {
     Mute,
     /// Each is reset once it carried so many bytes in one direction.
     Torn(usize),
+    /// What the peer says in one go it says twice: an answer that nobody asked for comes after each that somebody did.
+    Twice,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,10 +163,31 @@ async fn pump(
             Way::Torn(most) if torn + length > most => return Way::Reset,
             Way::Torn(_) => torn += length,
             Way::Slow => tokio::time::sleep(SLOW_PAUSE).await,
+            Way::Twice if direction == Direction::FromPeer => {
+                let answer = whole_answer(&mut from, &piece[..length]).await;
+                if to.write_all(&answer).await.is_err() {
+                    return Way::Cut;
+                }
+                // Whoever asked may have asked for something else on the connection by then.
+                tokio::time::sleep(ANSWER_PAUSE).await;
+                if to.write_all(&answer).await.is_err() {
+                    return Way::Cut;
+                }
+                continue;
+            }
             _ => torn = 0,
         }
         if to.write_all(&piece[..length]).await.is_err() {
             return Way::Cut;
         }
     }
+}
+
+/// What comes after `begun` without a pause, with it.
+async fn whole_answer(from: &mut (impl AsyncRead + Unpin), begun: &[u8]) -> Vec<u8> {
+    let mut answer = begun.to_vec();
+    while answer.len() < ANSWER_MOST
+        && let Ok(Ok(1..)) = tokio::time::timeout(ANSWER_PAUSE, from.read_buf(&mut answer)).await
+    {}
+    answer
 }

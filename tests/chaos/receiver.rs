@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::post;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+/// As the Standard Webhooks libraries have it.
+const TIMESTAMP_TOLERANCE_SECS: u64 = 300;
 
 #[derive(Default)]
 struct State {
@@ -55,7 +58,14 @@ fn take(state: &Mutex<State>, headers: &HeaderMap) -> StatusCode {
     if state.refuses_every.is_some_and(|every| state.posts.is_multiple_of(every)) {
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
-    let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or("none");
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    #[expect(clippy::disallowed_methods, reason = "a system of its own, with the right time")]
+    let now = chrono::Utc::now().timestamp();
+    let is_fresh = |at: i64| at.abs_diff(now) <= TIMESTAMP_TOLERANCE_SECS;
+    if !header("webhook-timestamp").and_then(|at| at.parse().ok()).is_some_and(is_fresh) {
+        return StatusCode::BAD_REQUEST;
+    }
+    let id = header("webhook-id").unwrap_or("none");
     *state.taken.entry(id.to_owned()).or_default() += 1;
     StatusCode::OK
 }

@@ -4,7 +4,7 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::world::World;
+use crate::world::{LEASE_SECS, World};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Recording {
@@ -35,10 +35,13 @@ pub(crate) async fn transcripts(world: &World) -> anyhow::Result<Vec<Transcript>
     all(world, "transcripts").await
 }
 
-/// How many claims nobody has let go and that have not run out.
+/// How many claims nobody has let go and that have not run out. What a clock that was ahead wrote is believed by nobody.
 pub(crate) async fn live_claims(world: &World) -> anyhow::Result<u64> {
-    let count = "SELECT count(*) FROM claims WHERE expires_at > extract(epoch FROM now()) * 1000";
-    let counted = world.servers.postgres.lock().await.sql(&world.name, count)?;
+    let now_ms = "extract(epoch FROM now()) * 1000";
+    let believed_ms = 2000 * LEASE_SECS;
+    let count =
+        format!("SELECT count(*) FROM claims WHERE expires_at > {now_ms} AND expires_at <= {now_ms} + {believed_ms}");
+    let counted = world.servers.postgres.lock().await.sql(&world.name, &count)?;
     counted.trim().parse().context("a count of claims")
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn run(
     let (placed, suffered) = tokio::join!(place(&world, &calls), storm(&world, &schedule));
     suffered?;
     let calm = settle(&world, &calls, &placed, &schedule).await?;
-    let Calm { healed_after, dead_letters, mut exceptions } = calm;
+    let Calm { healed_after, dead_letters, mut exceptions, .. } = calm;
     world.fleet.stop_all().await;
     exceptions.extend(ledger::exceptions(&world, folder, &calls, &placed).await?);
     let counters = world.twilio.counters();

@@ -37,7 +37,8 @@ impl Schedule {
         for _ in 0..random.random_range(5..=9) {
             let at = spread.mul_f64(random.random_range(0.0..1.0));
             let lasts = Duration::from_millis(random.random_range(300..3000));
-            planned.push(Planned { at, lasts, fault: fault(&mut random) });
+            let fault = fault(&mut random);
+            planned.push(Planned { at, lasts: lasts.max(fault.lasts_at_least()), fault });
         }
         planned.sort_by_key(|planned| planned.at);
         // One thing at a time has one thing wrong with it.
@@ -48,10 +49,21 @@ impl Schedule {
         }
         planned.sort_by_key(|planned| planned.at);
         let mut schedule = Schedule { faults: planned, reconciles_late: false };
-        schedule.reconciles_late = random.random_bool(0.5) && !schedule.wipes_queues();
-        let is_of_reconcile = |fault: &Fault| fault.target() == Role::Reconcile.to_string();
-        schedule.faults.retain(|planned| !(schedule.reconciles_late && is_of_reconcile(&planned.fault)));
+        // Steps whose jobs were lost are found again only once the clocks have caught up with what they wrote.
+        let may_strike = |fault: &Fault| !matches!(fault, Fault::ClockJumped(_, 1..));
+        if schedule.wipes_queues() {
+            schedule.faults.retain(|planned| may_strike(&planned.fault));
+        }
+        let needs_reconcile =
+            schedule.wipes_queues() || schedule.faults.iter().any(|planned| planned.fault.is_of_reconcile());
+        schedule.reconciles_late = random.random_bool(0.8) && !needs_reconcile;
         schedule
+    }
+
+    /// Whether a worker's clock is further ahead than S3 allows.
+    pub(crate) fn skews_workers(&self) -> bool {
+        let is_skewed = |fault: &Fault| matches!(fault, Fault::ClockJumped(Role::Worker(_), 15..));
+        self.faults.iter().any(|planned| is_skewed(&planned.fault))
     }
 
     /// Whether jobs are lost that nobody but an operator can tell are.
@@ -70,9 +82,9 @@ impl fmt::Display for Schedule {
 }
 
 fn fault(random: &mut StdRng) -> Fault {
-    match random.random_range(0..100) {
-        0..16 => Fault::Killed(*Role::ALL.choose(random).unwrap()),
-        16..22 => Fault::RolledOut(*Role::ALL.choose(random).unwrap()),
+    match random.random_range(0..112) {
+        0..16 => Fault::Killed(role(random)),
+        16..22 => Fault::RolledOut(role(random)),
         22..46 => line(random),
         46..51 => Fault::Unconfirmed,
         51..54 => Fault::RabbitMqKilled,
@@ -85,13 +97,32 @@ fn fault(random: &mut StdRng) -> Fault {
         69..71 => Fault::S3Killed,
         71..80 => Fault::S3(s3(random)),
         80..98 => Fault::Misdeed(MISDEEDS.choose(random).unwrap().clone()),
+        98..110 => Fault::ClockJumped(role(random), minutes(random)),
         _ => Fault::ReceiverRefuses { every: random.random_range(1..3) },
     }
+}
+
+/// One of the two sweeps as often as each of the others has its turn, which are several.
+fn role(random: &mut StdRng) -> Role {
+    match random.random_range(0..5) {
+        0 => Role::Ingest(random.random_range(1..=2)),
+        1..3 => Role::Worker(random.random_range(1..=3)),
+        3 => Role::Retention,
+        _ => Role::Reconcile,
+    }
+}
+
+/// Ahead or back.
+fn minutes(random: &mut StdRng) -> i64 {
+    let minutes = random.random_range(2..=60);
+    if random.random_bool(0.5) { minutes } else { -minutes }
 }
 
 fn line(random: &mut StdRng) -> Fault {
     let peer = *Peer::ALL.choose(random).unwrap();
     let way = match random.random_range(0..8) {
+        0..2 if peer == Peer::Transcriber => Way::Twice,
+        0 if peer == Peer::Receiver => Way::Twice,
         0 => Way::Cut,
         1 => Way::Reset,
         2 => Way::Stalled,
@@ -116,8 +147,13 @@ fn s3(random: &mut StdRng) -> S3Fault {
 }
 
 macro_rules! misdeeds {
-    ($($whose:ident: $what:literal, $($field:ident = $value:expr),+;)+) => {
-        &[$(Misdeed { whose: Peer::$whose, what: $what, set: |faults| { $(faults.$field = $value;)+ } }),+]
+    ($($whose:ident: $what:literal $(=> $shown_by:literal)?, $($field:ident = $value:expr),+;)+) => {
+        &[$(Misdeed {
+            whose: Peer::$whose,
+            what: $what,
+            shown_by: [$($shown_by,)?].first().copied(),
+            set: |faults| { $(faults.$field = $value;)+ },
+        }),+]
     };
 }
 
@@ -125,10 +161,11 @@ const MISDEEDS: &[Misdeed] = misdeeds! {
     Twilio: "media 404 at first", media_404_first = 2;
     Twilio: "429 storm", throttle_every = Some(1);
     Twilio: "429 storm with Retry-After", throttle_every = Some(1), retry_after_secs = Some(2);
-    Twilio: "429 beyond one request at a time", concurrency_limit = Some(1);
+    Twilio: "429 beyond one request at a time" => "media 429", concurrency_limit = Some(1);
     Twilio: "500 and 503", server_error_every = Some(1);
     Twilio: "every other request 500 or 503", server_error_every = Some(2);
-    Twilio: "list pages 503", list_error_every = Some(1);
+    Twilio: "list pages 503" => "list 503", list_error_every = Some(1);
+    Twilio: "every other list page 503" => "list 503", list_error_every = Some(2), list_page_max = Some(3);
     Twilio: "deletes 500", delete_error_every = Some(2);
     Twilio: "an error page as media", xml_error_as_200_every = Some(1);
     Twilio: "media cut", cut_body_every = Some(2);

@@ -14,7 +14,7 @@ use vault::contract::s3_server::{ACCESS_KEY, SECRET_KEY};
 use crate::fault::{Fault, Misdeed, Peer, Role};
 use crate::fleet::{Fleet, Settings};
 use crate::postgres::Postgres;
-use crate::process::done;
+use crate::process::{done, until};
 use crate::proxy::{Proxy, Way};
 use crate::rabbitmq::RabbitMq;
 use crate::receiver::Receiver;
@@ -25,8 +25,11 @@ const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const TOKEN: &str = "chaos-token";
 const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub(crate) const BUCKET: &str = "calls";
+pub(crate) const LEASE_SECS: u32 = 3;
 /// How long a reset lasts that ends another fault.
 const MOMENT: Duration = Duration::from_millis(100);
+/// How much longer a fault lasts until it strikes.
+const STRIKE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The servers that all runs share.
 pub(crate) struct Servers {
@@ -91,7 +94,7 @@ impl World {
         ] {
             lines.insert(peer, Proxy::before(vec![address]).await?);
         }
-        let fleet = Fleet::new(folder, settings(&name, folder, &lines)?);
+        let fleet = Fleet::new(folder, settings(&name, folder, &lines)?)?;
         let ingests = [fleet.port(Role::Ingest(1)).await, fleet.port(Role::Ingest(2)).await];
         let ingests = ingests.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let balancer = Proxy::before(ingests.to_vec()).await?;
@@ -108,13 +111,20 @@ impl World {
         let (lasts, rabbitmq, postgres) = (planned.lasts, &self.servers.rabbitmq, &self.servers.postgres);
         match &planned.fault {
             Fault::Killed(role) => {
+                self.until_it_works(*role).await;
                 self.fleet.kill(*role).await;
                 tokio::time::sleep(lasts).await;
                 self.fleet.start(*role).await?;
             }
             Fault::RolledOut(role) => {
+                self.until_it_works(*role).await;
                 self.fleet.stop(*role).await;
                 self.fleet.start(*role).await?;
+            }
+            Fault::ClockJumped(role, minutes) => {
+                self.fleet.set_clock(*role, *minutes)?;
+                tokio::time::sleep(lasts).await;
+                self.fleet.set_clock(*role, 0)?;
             }
             Fault::Line(peer, way) => {
                 self.lines[peer].set(*way);
@@ -171,7 +181,11 @@ impl World {
             }
             Fault::Misdeed(misdeed) => {
                 self.set_misdeeds(|misdeeds| misdeeds.push(misdeed.clone()));
+                let answers = || misdeed.shown_by.map(|answer| self.answers(answer));
+                let before = answers();
                 tokio::time::sleep(lasts).await;
+                // Not for ever: there may be nobody left who asks.
+                let _ = until("it strikes", STRIKE_PATIENCE, async || before.is_none() || answers() > before).await;
                 self.set_misdeeds(|misdeeds| misdeeds.retain(|other| other.what != misdeed.what));
             }
             Fault::ReceiverRefuses { every } => {
@@ -183,11 +197,36 @@ impl World {
         Ok(())
     }
 
+    /// Waits until a sweep is in the middle of a pass, or a while: between two passes there is little to break.
+    async fn until_it_works(&self, role: Role) {
+        // The catalog's lock on the schedule is held as long as the pass takes.
+        let schedule = match role {
+            Role::Retention => 1,
+            Role::Reconcile => 2,
+            Role::Ingest(_) | Role::Worker(_) => return,
+        };
+        let wait = format!(
+            "DO $$ BEGIN FOR look IN 1..5000 LOOP \
+             EXIT WHEN EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database \
+             WHERE datname = current_database() AND locktype = 'advisory' AND objid = {schedule} AND granted); \
+             PERFORM pg_sleep(0.001); END LOOP; END $$"
+        );
+        let psql = self.servers.postgres.lock().await.psql(&self.name, &wait);
+        let mut psql = tokio::process::Command::from(psql);
+        // Where PostgreSQL is gone there is nothing to wait for.
+        let _ = tokio::time::timeout(STRIKE_PATIENCE, psql.kill_on_drop(true).output()).await;
+    }
+
     async fn alarm(&self, begin: [&str; 2], end: [&str; 2], lasts: Duration) -> anyhow::Result<()> {
         let rabbitmq = self.servers.rabbitmq.lock().await;
         rabbitmq.control(&begin).await?;
         tokio::time::sleep(lasts).await;
         rabbitmq.control(&end).await
+    }
+
+    /// How often the simulator answered so.
+    fn answers(&self, answer: &str) -> u64 {
+        self.twilio.counters().responses.get(answer).copied().unwrap_or(0)
     }
 
     fn set_misdeeds(&self, change: impl FnOnce(&mut Vec<Misdeed>)) {
@@ -220,7 +259,7 @@ fn settings(name: &str, folder: &Path, lines: &BTreeMap<Peer, Proxy>) -> anyhow:
         ("TWILIO_TIMEOUT_SECS", "3".to_owned()),
         ("PUBLIC_BASE_URL", "https://voice.example.com".to_owned()),
         ("QUEUE_URL", format!("amqp://guest:guest@{}/{name}?heartbeat=5", at(Peer::RabbitMq))),
-        ("QUEUE_LEASE_SECS", "3".to_owned()),
+        ("QUEUE_LEASE_SECS", LEASE_SECS.to_string()),
         ("DATABASE_URL", format!("postgres://callvault:callvault@{}/{name}?sslmode=disable", at(Peer::Postgres))),
         ("RECORDINGS_BUCKET", format!("s3://{BUCKET}")),
         ("AWS_ENDPOINT_URL_S3", format!("http://{}", at(Peer::S3))),

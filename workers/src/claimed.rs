@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use catalog::{Catalog, CatalogError, Claim, Work};
-use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use queue::Clock;
@@ -41,11 +40,10 @@ impl Claims {
     where
         F: Future<Output = Handled>,
     {
-        let claimed_at = self.clock.now();
-        let Some(claim) = self.catalog.claim(sid, work, self.lease, claimed_at).await? else {
+        let Some(claim) = self.catalog.claim(sid, work, self.lease, self.clock.now()).await? else {
             return Err(Fault::Busy);
         };
-        let held = Held { claims: self.clone(), claim: claim.clone(), claimed_at, is_lost: Arc::default() };
+        let held = Held { claims: self.clone(), claim: claim.clone(), is_lost: Arc::default() };
         let handled = tokio::select! {
             handled = body(held) => handled,
             lost = self.keep(&claim) => Err(lost),
@@ -76,14 +74,14 @@ impl Claims {
 pub(crate) struct Held {
     claims: Claims,
     pub(crate) claim: Claim,
-    claimed_at: DateTime<Utc>,
     is_lost: Arc<OnceLock<()>>,
 }
 
 impl Held {
     /// `body`, which ends only where the claim is still ours, and for most of a lease from then on; with an error otherwise,
     /// so that a put of it leaves nothing. A worker that was stopped for longer than its lease (a frozen machine, a catalog
-    /// out of reach) can so not write over what another has put there since.
+    /// out of reach) can so not write over what another has put there since. The catalog is asked each time: by whose clock
+    /// the claim would still be ours is nothing to go by.
     pub(crate) fn fenced(&self, body: BoxStream<'static, io::Result<Bytes>>) -> BoxStream<'static, io::Result<Bytes>> {
         let held = self.clone();
         let last = stream::once(async move { held.prove().await.map(|()| Bytes::new()) });
@@ -97,9 +95,6 @@ impl Held {
 
     async fn prove(&self) -> io::Result<()> {
         let Claims { catalog, clock, lease } = &self.claims;
-        if (clock.now() - self.claimed_at).to_std().is_ok_and(|held_for| held_for < *lease / 3) {
-            return Ok(());
-        }
         let extended = catalog.extend_claim(&self.claim, *lease, clock.now()).await;
         if matches!(extended, Err(CatalogError::ClaimLost)) {
             let _ = self.is_lost.set(());

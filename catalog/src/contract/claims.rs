@@ -36,6 +36,20 @@ pub async fn expired_claim_is_taken_over(fixture: &Fixture) {
     assert!(fixture.other.claim(&sid(1), Work::Archive, LEASE, expiry).await.unwrap().is_some());
 }
 
+pub async fn claim_by_a_clock_that_is_ahead_keeps_nobody_away(fixture: &Fixture) {
+    fixture.received(1).await;
+    let wrong = fixture.claim(1, Work::Archive, heard_at() + TimeDelta::hours(1)).await;
+    assert!(fixture.other.claim(&sid(1), Work::Archive, LEASE, heard_at()).await.unwrap().is_some());
+    let extended = fixture.catalog.extend_claim(&wrong, LEASE, heard_at()).await;
+    assert!(matches!(extended, Err(CatalogError::ClaimLost)));
+}
+
+pub async fn claim_by_a_clock_that_is_a_lease_ahead_holds(fixture: &Fixture) {
+    fixture.received(1).await;
+    fixture.claim(1, Work::Archive, heard_at() + LEASE).await;
+    assert_eq!(fixture.other.claim(&sid(1), Work::Archive, LEASE, heard_at()).await.unwrap(), None);
+}
+
 pub async fn overtaken_holder_can_neither_extend_nor_commit(fixture: &Fixture) {
     fixture.received(1).await;
     let slow = fixture.claim(1, Work::Archive, heard_at()).await;

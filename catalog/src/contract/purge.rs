@@ -1,5 +1,6 @@
 //! The gate, the permit and what is left after.
 
+use chrono::TimeDelta;
 use twilio::{MediaFormat, RecordingStatus};
 
 use super::fixture::{
@@ -182,6 +183,14 @@ pub async fn work_under_way_makes_the_gate_wait(fixture: &Fixture) {
     assert!(!fixture.row(1).await.is_marked);
     fixture.catalog.release_claim(&archiving, day(30)).await.unwrap();
     fixture.granted(1, &THIRTY_DAYS, day(31)).await;
+}
+
+pub async fn work_that_ended_by_a_clock_that_is_ahead_holds_no_gate_up(fixture: &Fixture) {
+    fixture.received(1).await;
+    let ahead = day(30) + TimeDelta::hours(1);
+    let archiving = fixture.claim(1, Work::Archive, ahead).await;
+    fixture.catalog.release_claim(&archiving, ahead).await.unwrap();
+    fixture.granted(1, &THIRTY_DAYS, day(30)).await;
 }
 
 pub async fn mark_takes_expired_claims_away(fixture: &Fixture) {

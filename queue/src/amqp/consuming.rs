@@ -167,11 +167,13 @@ impl Consuming {
 
     /// Publishes a copy to where it waits for what is left of its delay, or may be received.
     pub(super) async fn publish(&self, to: Lane, message: &Message) -> Result<(), Trouble> {
+        let now_ms = self.options.clock.now_ms();
+        let message = message.clone().sent(now_ms);
         let queue = match to.is_dead() {
             true => self.topology.lane(to),
-            false => self.topology.after(to, message.remaining(self.options.clock.now_ms())),
+            false => self.topology.after(to, message.remaining(now_ms)),
         };
-        self.publisher.publish(queue, message.clone(), CONFIRM_LIMIT).await
+        self.publisher.publish(queue, message, CONFIRM_LIMIT).await
     }
 
     /// Gives back what ran out, and lets go of lanes on which nobody receives any more.

@@ -8,11 +8,13 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use uuid::Uuid;
 
+use super::delays;
 use crate::message::{DeadLetter, Delivery, Lane, Receipt};
 
 const ATTEMPT: &str = "attempt";
 const PUBLISHED_AT: &str = "published_at";
 const NOT_BEFORE: &str = "not_before";
+const WAIT: &str = "wait_ms";
 const TRACE_PARENT: &str = "traceparent";
 const REASON: &str = "reason";
 const DIED_AT: &str = "died_at";
@@ -34,6 +36,8 @@ pub(super) struct Message {
     pub(super) published_at_ms: i64,
     /// Not to be received before; 0 where it was due at once.
     pub(super) not_before_ms: i64,
+    /// How long that was away when it was last sent; nothing where nobody said so.
+    pub(super) wait_ms: Option<i64>,
     pub(super) trace_parent: Option<String>,
     pub(super) reason: Option<String>,
     pub(super) died_at_ms: Option<i64>,
@@ -47,6 +51,7 @@ impl Message {
             attempt: 0,
             published_at_ms: now_ms,
             not_before_ms: 0,
+            wait_ms: None,
             trace_parent: None,
             reason: None,
             died_at_ms: None,
@@ -69,6 +74,9 @@ impl Message {
         headers.insert(ATTEMPT.into(), AMQPValue::LongLongInt(self.attempt.into()));
         headers.insert(PUBLISHED_AT.into(), AMQPValue::LongLongInt(self.published_at_ms));
         headers.insert(NOT_BEFORE.into(), AMQPValue::LongLongInt(self.not_before_ms));
+        if let Some(wait_ms) = self.wait_ms {
+            headers.insert(WAIT.into(), AMQPValue::LongLongInt(wait_ms));
+        }
         if let Some(died_at_ms) = self.died_at_ms {
             headers.insert(DIED_AT.into(), AMQPValue::LongLongInt(died_at_ms));
         }
@@ -92,15 +100,25 @@ impl Message {
         // Hand-overs that the broker saw come to nothing. To be looked at is no attempt for a dead letter.
         let redeliveries = if lane.is_dead() { 0 } else { integer(headers, REDELIVERIES).unwrap_or(0) };
         let attempt = integer(headers, ATTEMPT).unwrap_or(0).saturating_add(redeliveries);
+        let (not_before_ms, wait_ms) = (integer(headers, NOT_BEFORE).unwrap_or(0), integer(headers, WAIT));
         Message {
             body: body.into(),
             attempt: u32::try_from(attempt).unwrap_or(0),
             published_at_ms: integer(headers, PUBLISHED_AT).unwrap_or(now_ms),
-            not_before_ms: integer(headers, NOT_BEFORE).unwrap_or(0),
+            // The sender's clock may be ahead of ours: what it has waited for already counts, whatever the time.
+            not_before_ms: wait_ms
+                .map_or(not_before_ms, |wait_ms| not_before_ms.min(now_ms.saturating_add(left_ms(lane, wait_ms)))),
+            wait_ms,
             trace_parent: text(headers, TRACE_PARENT),
             reason: text(headers, REASON).or_else(|| lane.is_dead().then(|| PARKED_BY_BROKER.to_owned())),
             died_at_ms: integer(headers, DIED_AT).or_else(|| death_secs(headers).map(|secs| secs.saturating_mul(1000))),
         }
+    }
+
+    /// To be sent now, to where it waits for what is left.
+    pub(super) fn sent(self, now_ms: i64) -> Message {
+        let wait_ms = i64::try_from(self.remaining(now_ms).as_millis()).ok();
+        Message { wait_ms, ..self }
     }
 
     /// How long until it may be received.
@@ -128,6 +146,13 @@ impl Message {
             died_at: time(self.died_at_ms.unwrap_or(self.published_at_ms)),
         }
     }
+}
+
+/// What is left of a wait after the stay that was the first part of it.
+fn left_ms(lane: Lane, wait_ms: i64) -> i64 {
+    let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+    let stay_ms = delays::tier(lane.kind, wait).map_or(0, |tier| i64::from(tier.ttl_ms));
+    wait_ms.saturating_sub(stay_ms).max(0)
 }
 
 fn time(ms: i64) -> DateTime<Utc> {
@@ -178,6 +203,7 @@ mod tests {
             attempt: 3,
             published_at_ms: 1_700_000_000_123,
             not_before_ms: 1_700_000_600_000,
+            wait_ms: None,
             trace_parent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
             reason: Some("no such model: “é”".to_owned()),
             died_at_ms: Some(1_700_000_700_000),
@@ -188,6 +214,14 @@ mod tests {
     fn message_is_read_as_it_was_sent() {
         let sent = message();
         assert_eq!(Message::read(LIVE, b"{}".to_vec(), &sent.properties(Uuid::nil()), 0), sent);
+    }
+
+    #[test]
+    fn wait_is_no_longer_for_a_sender_whose_clock_is_ahead() {
+        let (hour_ms, now_ms) = (3_600_000, 1_700_000_000_000);
+        let ahead = Message { not_before_ms: now_ms + hour_ms + 5_000, ..message() }.sent(now_ms + hour_ms);
+        let read = Message::read(LIVE, Vec::new(), &ahead.properties(Uuid::nil()), now_ms + 4_000);
+        assert_eq!(read.remaining(now_ms + 4_000), Duration::from_secs(1));
     }
 
     #[test]

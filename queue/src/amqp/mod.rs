@@ -126,6 +126,7 @@ impl Queue for Amqp {
             trace_parent: TraceParent::current().map(|parent| parent.to_string()),
             ..Message::new(job.encode(), now_ms)
         };
+        let message = message.sent(now_ms);
         let queue = self.topology.after(job.lane(), delay);
         self.publisher.publish(queue, message, CONFIRM_LIMIT).await.map_err(|trouble| self.wrong(trouble))
     }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use callvault_transcriber::FaultKind::{self, Rejected, Throttled, Transient, Unauthorized};
 use callvault_transcriber::{Deepgram, DeepgramConfig, Media, Transcriber, TranscriberError};
 use futures::stream::{self, StreamExt};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -43,6 +44,40 @@ async fn raw_server(answer: &'static str) -> Url {
         let _ = socket.write_all(answer.as_bytes()).await;
     });
     url
+}
+
+/// A server that says to whatever comes over a connection what it said to the first that came over it: how it looks to a
+/// client that asks again before the repetition of an answer reaches it.
+async fn repeating_server() -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        for turn in 1.. {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let said = format!("answer {turn}");
+                let said = json!({"results": {"channels": [{"alternatives": [{"transcript": said}]}]}}).to_string();
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{said}", said.len());
+                let mut heard = Vec::new();
+                while let Ok(1..) = socket.read_buf(&mut heard).await {
+                    if heard.ends_with(b"RIFF") {
+                        heard.clear();
+                        socket.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn answer_that_is_said_twice_is_not_taken_for_the_next_one() {
+    let deepgram = deepgram(&repeating_server().await, MINUTE);
+    for text in ["answer 1", "answer 2", "answer 3"] {
+        let made = deepgram.transcribe(media(1, &[b"RIFF"]), &options(None, None)).await.unwrap();
+        assert_eq!(made.text, text);
+    }
 }
 
 #[tokio::test]
