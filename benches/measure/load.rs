@@ -79,6 +79,11 @@ impl Sender {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// The same since this was last asked.
+    pub(crate) fn take_sent(&self) -> u64 {
+        self.sent.swap(0, Ordering::Relaxed)
+    }
+
     /// Sends for as long as `load` lasts. Fails at the first callback that is not answered with 200.
     pub(crate) async fn run(self: &Arc<Self>, load: Load) -> anyhow::Result<Answers> {
         let began = Instant::now();
