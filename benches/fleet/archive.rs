@@ -130,9 +130,7 @@ async fn run(bench: &mut Bench, who: Who, load: Load, [warm_up, batch]: [&Batch;
     let (cpu, servers_after) = (contender.cpu_secs()? - cpu, bench.engines.cpu()?);
     let peak_mib = contender.peak_mib()?;
     drop(contender);
-    for side in crate::side::Side::BOTH {
-        bench.engines.empty(side).await?;
-    }
+    bench.engines.forget().await?;
     let recordings = load.recordings as f64;
     let gb = recordings * load.bytes as f64 / 1e9;
     Ok(Archived {

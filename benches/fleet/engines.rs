@@ -74,9 +74,19 @@ impl Engines {
         until(&format!("RabbitMQ holds the {messages} callbacks that were answered"), COUNT_PATIENCE, is_so).await
     }
 
-    /// Nothing is queued or stored any more.
-    pub(crate) async fn empty(&mut self, side: Side) -> anyhow::Result<()> {
-        self.rabbitmq.wipe(side.name()).await?;
+    /// What the catalog is now is what it is after each [`Engines::forget`].
+    pub(crate) fn keep_catalog(&self) -> anyhow::Result<()> {
+        self.postgres.sql("postgres", "CREATE DATABASE empty TEMPLATE callvault").map(drop)
+    }
+
+    /// Nothing is queued, stored or known any more. No program may be running: callvault takes a bucket that lost all
+    /// that its catalog knows of for a disk that is not mounted.
+    pub(crate) async fn forget(&mut self) -> anyhow::Result<()> {
+        for side in Side::BOTH {
+            self.rabbitmq.wipe(side.name()).await?;
+        }
+        self.postgres.sql("postgres", "DROP DATABASE callvault WITH (FORCE)")?;
+        self.postgres.sql("postgres", "CREATE DATABASE callvault TEMPLATE empty")?;
         self.s3.empty()
     }
 

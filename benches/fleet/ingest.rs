@@ -92,7 +92,7 @@ async fn run(bench: &mut Bench, side: Side, loads: &[Load]) -> anyhow::Result<(V
 async fn ensure_queued(bench: &mut Bench, side: Side, ingest: &mut Program, sender: &Sender) -> anyhow::Result<()> {
     ingest.check_alive()?;
     bench.engines.until_queued(side, sender.take_sent()).await?;
-    bench.engines.empty(side).await
+    bench.engines.rabbitmq.wipe(side.name()).await
 }
 
 impl Carried {

@@ -55,9 +55,7 @@ async fn run(bench: &mut Bench, who: Who, batches: &[Batch]) -> anyhow::Result<L
         tokio::time::sleep(REST).await;
     }
     drop(contender);
-    for side in crate::side::Side::BOTH {
-        bench.engines.empty(side).await?;
-    }
+    bench.engines.forget().await?;
     let mut latencies = latencies.split_off(WARM_UP as usize);
     latencies.sort_unstable();
     Ok(Latencies(latencies))

@@ -79,7 +79,8 @@ async fn measure(options: Options) -> anyhow::Result<()> {
     let head = head(&options, folder.path())?;
     print(&head);
     let engines = Engines::start(folder.path()).await?;
-    let programs = Programs { callvault: options.program.clone(), baseline };
+    let callvault = options.program.canonicalize().with_context(|| format!("{}", options.program.display()))?;
+    let programs = Programs { callvault, baseline };
     programs.prepare(&engines)?;
     let mut bench = Bench::new(options, engines, programs);
     for part in

@@ -63,7 +63,8 @@ impl Programs {
         let identity = identity(&engines.folder);
         done(Command::new(&self.callvault).args(["keys", "generate", "--output", &identity]))?;
         let mut migrate = Command::new(&self.callvault);
-        done(migrate.args(["migrate", "--queues"]).env_clear().envs(callvault_settings(engines))).map(drop)
+        done(migrate.args(["migrate", "--queues"]).env_clear().envs(callvault_settings(engines)))?;
+        engines.keep_catalog()
     }
 
     /// Starts a program and waits until it is ready.
