@@ -1,6 +1,7 @@
 //! Archive: from the first callback to the last object, beside a copy that encrypts nothing.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -51,6 +52,7 @@ struct Archived {
 pub(crate) async fn measure(bench: &mut Bench, load: Load) -> anyhow::Result<()> {
     let load = Load { recordings: bench.options.count(load.recordings), ..load };
     let Load { recordings, bytes, concurrency } = load;
+    ensure_disk(&bench.engines.folder, recordings * bytes)?;
     let runs = runs(bench, load).await?;
     let length = if bytes >= 1_000_000 { format!("{} MB", bytes / 1_000_000) } else { format!("{} KB", bytes / 1_000) };
     let title = format!("Archive: {recordings} recordings of {length}, {concurrency} at once");
@@ -101,6 +103,14 @@ async fn runs(bench: &mut Bench, load: Load) -> anyhow::Result<Runs<Archived>> {
         runs.bare.push(run(bench, Who::Bare, load, [&warm_up, &batch]).await?);
     }
     Ok(runs)
+}
+
+/// The S3 server holds parts and the object made of them for a moment; the rest is for whatever else writes there.
+fn ensure_disk(folder: &Path, bytes: u64) -> anyhow::Result<()> {
+    let disk = rustix::fs::statvfs(folder)?;
+    let (free, needed) = (disk.f_bavail * disk.f_frsize, 2 * bytes + 1_000_000_000);
+    ensure!(free >= needed, "{} MB of disk are needed, {} MB are free", needed / 1_000_000, free / 1_000_000);
+    Ok(())
 }
 
 /// Recordings that nobody has archived yet.

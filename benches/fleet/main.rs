@@ -45,6 +45,7 @@ use bench::{Bench, Options, Part};
 use clap::{Parser, ValueEnum};
 use engines::Engines;
 use side::Programs;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the data goes: on the disk the build is on, never in a memory file system.
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
@@ -63,10 +64,12 @@ fn main() -> anyhow::Result<()> {
 
 #[tokio::main]
 async fn measured(options: Options) -> anyhow::Result<()> {
-    // On Ctrl-C too the processes are ended and their folder removed, by being dropped.
+    let mut told_to_end = signal(SignalKind::terminate())?;
+    // On Ctrl-C and SIGTERM too the processes are ended and their folder removed, by being dropped.
     tokio::select! {
         measured = measure(options) => measured,
         _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        _ = told_to_end.recv() => bail!("told to end"),
     }
 }
 
@@ -105,7 +108,7 @@ fn head(options: &Options, folder: &Path) -> anyhow::Result<String> {
     let (machine, pairs) = (measure::machine::describe(folder)?, options.pairs);
     let command = format!("cargo bench --bench fleet -- {}", arguments.join(" "));
     Ok(format!(
-        "```\n{machine}\n{}\nmedians of {pairs} pairs, with the range\n```\n",
+        "```\n{machine}\n{}\npairs: {pairs}; medians, with the range\n```\n",
         command.trim_end_matches([' ', '-'])
     ))
 }
@@ -119,7 +122,8 @@ fn written(bench: &Bench, head: &str) -> anyhow::Result<()> {
     }
     if let Some(path) = bench.options.plot() {
         let pairs = bench.options.pairs;
-        let said = format!("Medians of {pairs} pairs; the lines are their range, the yellow marks are what is wanted.");
+        let said =
+            format!("Pairs: {pairs}. Bars are medians, the thin lines the range, the yellow marks what is wanted.");
         fs::write(&path, plot::svg(&bench.sections, &said))?;
         print(&format!("{} shows it", path.display()));
     }
