@@ -20,8 +20,9 @@ lint: tools ## Check formatting, lints, documentation and shell scripts
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --all-features
 	git grep -lE '^#!.*[/ ](ba)?sh$$' | xargs shellcheck
 
-bench: ## Measure how fast and how big it is (about 4 minutes, 15 GB of free disk)
-	cargo bench --bench '*'
+bench: tools ## Measure it beside a Node baseline, and by itself (about half an hour, 15 GB of free disk; ARGS="--only ingest --pairs 1")
+	cargo bench --bench fleet -- $(ARGS)
+	cargo bench --bench embedded
 
 FUZZ_TARGETS := callback_form signature_header media_head settings_file queue_message
 FUZZ_SECS := 600

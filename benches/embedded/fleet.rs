@@ -10,17 +10,10 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use simulator::{Simulator, SimulatorConfig};
 
-use crate::callbacks::Callbacks;
-use crate::machine::proc_field;
-
-const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-pub(crate) const TOKEN: &str = "bench-token";
-/// The URL the simulated Twilio is set to and signs.
-pub(crate) const CALLBACK_URL: &str = "https://voice.example.com/webhooks/recording";
+use crate::measure::callbacks::{ACCOUNT, CALLBACK_URL, Callbacks, PUBLIC_BASE_URL, TOKEN};
+use crate::measure::usage::{self, Resident};
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
-/// Linux counts processor time in hundredths of a second, whatever the kernel's own tick (`man 5 proc`).
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A folder of data, a simulated Twilio, and `callvault` at work on both. Dropped, all of it is gone.
 pub(crate) struct Fleet {
@@ -89,28 +82,13 @@ impl Fleet {
 
     /// Resident memory in MiB: the most since the start, and now.
     pub(crate) fn resident_mib(&self) -> anyhow::Result<Resident> {
-        let field = |name| -> anyhow::Result<f64> {
-            let value = proc_field(&format!("/proc/{}/status", self.child.id()), name);
-            let value = value.context("callvault has ended")?;
-            Ok(value.trim_end_matches(" kB").parse::<f64>()? / 1024.0)
-        };
-        Ok(Resident { peak: field("VmHWM")?, now: field("VmRSS")? })
+        usage::resident_mib(self.child.id())
     }
 
     /// Processor seconds used so far, in user and kernel mode.
     pub(crate) fn cpu_secs(&self) -> anyhow::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name before it may hold spaces, and ends at the last bracket.
-        let after_name = stat.rsplit_once(')').context("unreadable /proc/PID/stat")?.1;
-        let ticks = after_name.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
-        Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+        usage::cpu_secs(self.child.id())
     }
-}
-
-/// Resident memory, in MiB.
-pub(crate) struct Resident {
-    pub(crate) peak: f64,
-    pub(crate) now: f64,
 }
 
 impl Drop for Fleet {
@@ -136,7 +114,7 @@ fn settings(folder: &Path, address: SocketAddr, twilio_url: &str) -> Vec<(&'stat
         ("TWILIO_ACCOUNT_SID", ACCOUNT.to_owned()),
         ("TWILIO_AUTH_TOKEN", TOKEN.to_owned()),
         ("TWILIO_API_URL", twilio_url.to_owned()),
-        ("PUBLIC_BASE_URL", "https://voice.example.com".to_owned()),
+        ("PUBLIC_BASE_URL", PUBLIC_BASE_URL.to_owned()),
         ("LISTEN_ADDR", address.to_string()),
         ("QUEUE_URL", format!("sqlite:{}", path("queue.db"))),
         ("DATABASE_URL", format!("sqlite:{}", path("catalog.db"))),

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use crate::fleet::Fleet;
-use crate::load::{Answers, Load, Pace, Sender};
+use crate::measure::load::{Answers, Load, Pace, Requests, Sender};
+use crate::measure::spread::{Spread, percentile_ms};
 use crate::report::Report;
-use crate::spread::{Spread, percentile_ms};
 
 const RUNS: usize = 5;
 const RATE: u32 = 2000;
@@ -21,7 +21,7 @@ const WARM_UP: Load = Load { pace: Pace::AsAnswered, connections: 32, lasts: Dur
 /// The callback service alone: on a timetable, then as many as go. All it answered has to be in the queue.
 pub(crate) async fn measure(folder: &Path, report: &mut Report) -> anyhow::Result<()> {
     let fleet = Fleet::start(folder, "ingest", &[]).await?;
-    let sender = Sender::new(fleet.callbacks(), fleet.address);
+    let sender = Sender::new(Requests::Fresh(fleet.callbacks()), fleet.address);
     sender.run(WARM_UP).await?;
 
     report.section(&format!("callvault ingest: {RATE} callbacks a second for 10 s, {RUNS} runs: median (range)"));
@@ -41,7 +41,7 @@ pub(crate) async fn measure(folder: &Path, report: &mut Report) -> anyhow::Resul
 /// The same while the workers of the same process archive and transcribe what came, at the default limits.
 pub(crate) async fn measure_in_serve(folder: &Path, report: &mut Report) -> anyhow::Result<()> {
     let fleet = Fleet::start(folder, "serve", &[]).await?;
-    let sender = Sender::new(fleet.callbacks(), fleet.address);
+    let sender = Sender::new(Requests::Fresh(fleet.callbacks()), fleet.address);
     sender.run(WARM_UP).await?;
     report.section(&format!("callvault serve, at work: {RATE} callbacks a second for 10 s, {RUNS} runs"));
     Runs::of(&fleet, &sender, PLANNED).await?.report_planned(report);

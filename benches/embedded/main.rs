@@ -4,19 +4,19 @@
 //! simulated Twilio, are this process on the same cores. It prints and asserts nothing of time. Arguments choose among
 //! `idle`, `ingest`, `serve` and `large`.
 
-mod callbacks;
 mod fleet;
 mod idle;
 mod ingest;
 mod large;
-mod load;
-mod machine;
+#[path = "../measure/mod.rs"]
+#[allow(dead_code, reason = "the other benchmark uses the rest")]
+mod measure;
 mod report;
-mod spread;
 
 use std::path::Path;
 
 use anyhow::bail;
+use measure::machine;
 use report::Report;
 
 /// Where the data goes: on the disk the build is on, never in a memory file system.

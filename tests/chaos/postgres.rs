@@ -17,12 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Postgres {
     bin: PathBuf,
     folder: PathBuf,
+    settings: &'static [&'static str],
     port: u16,
-    process: Option<Process>,
+    pub(crate) process: Option<Process>,
 }
 
 impl Postgres {
-    pub(crate) async fn start(folder: &Path) -> anyhow::Result<Postgres> {
+    /// `settings` are as in its configuration file.
+    pub(crate) async fn start(folder: &Path, settings: &'static [&'static str]) -> anyhow::Result<Postgres> {
         let folder = folder.join("postgres");
         folder_of(USER, &folder)?;
         let password = folder.join("password");
@@ -32,7 +34,7 @@ impl Postgres {
         initdb.arg("--pgdata").arg(folder.join("data")).arg("--pwfile").arg(&password);
         initdb.args(["--username=callvault", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]);
         done(initdb.current_dir(&folder))?;
-        let mut server = Postgres { bin, folder, port: free_port(), process: None };
+        let mut server = Postgres { bin, folder, settings, port: free_port(), process: None };
         server.run().await?;
         Ok(server)
     }
@@ -89,8 +91,7 @@ impl Postgres {
         let mut command = as_user(USER, &self.bin.join("postgres").display().to_string());
         command.arg("-D").arg(self.folder.join("data")).arg("-k").arg(&self.folder);
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
-        // A killed process loses nothing that it wrote, synced or not; only a machine does.
-        command.args(["-c", "max_connections=200", "-c", "fsync=off"]);
+        command.args(self.settings.iter().flat_map(|setting| ["-c", setting]));
         command.current_dir(&self.folder);
         command
     }

@@ -19,8 +19,13 @@ pub(crate) struct Process {
 impl Process {
     /// What it says is added to `log`.
     pub(crate) fn start(command: &mut Command, log: &Path) -> anyhow::Result<Process> {
-        let log = File::options().append(true).create(true).open(log)?;
-        command.stdout(log.try_clone()?).stderr(log).process_group(0);
+        command.stdout(File::options().append(true).create(true).open(log)?);
+        Process::start_heard(command, log)
+    }
+
+    /// The same, but what it says on its standard output goes where `command` has it.
+    pub(crate) fn start_heard(command: &mut Command, log: &Path) -> anyhow::Result<Process> {
+        command.stderr(File::options().append(true).create(true).open(log)?).process_group(0);
         let child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
         Ok(Process { child })
     }

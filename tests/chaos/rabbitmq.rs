@@ -17,18 +17,16 @@ use crate::process::{Process, as_user, folder_of, until};
 const USER: &str = "rabbitmq";
 /// It starts within ten seconds where nothing else runs.
 const PATIENCE: Duration = Duration::from_secs(240);
-/// What quorum queues hold is counted once a tick, else of five seconds; what was on its way from one to another when the
-/// broker was killed is sent again after ten seconds, else three minutes.
-const PARAMETERS: &str = "-kernel inet_dist_use_interface {127,0,0,1} -rabbit quorum_tick_interval 1000 \
-                          -rabbit dead_letter_worker_publisher_confirm_timeout 10000";
+const LOOPBACK: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
 
 pub(crate) struct RabbitMq {
     folder: PathBuf,
+    parameters: String,
     port: u16,
     api_port: u16,
     dist_port: u16,
     epmd_port: u16,
-    process: Option<Process>,
+    pub(crate) process: Option<Process>,
     /// Erlang's name server, which would outlive the broker.
     _epmd: Process,
 }
@@ -42,7 +40,8 @@ pub(crate) struct QueueCount {
 }
 
 impl RabbitMq {
-    pub(crate) async fn start(folder: &Path) -> anyhow::Result<RabbitMq> {
+    /// `parameters` are Erlang's, as in `-rabbit NAME VALUE`.
+    pub(crate) async fn start(folder: &Path, parameters: &str) -> anyhow::Result<RabbitMq> {
         let folder = folder.join("rabbitmq");
         folder_of(USER, &folder)?;
         let [port, api_port, dist_port, epmd_port] = [(); 4].map(|()| free_port());
@@ -56,7 +55,9 @@ impl RabbitMq {
         let mut epmd = as_user(USER, "epmd");
         epmd.args(["-port", &epmd_port.to_string(), "-address", "127.0.0.1"]);
         let epmd = Process::start(&mut epmd, &folder.join("../epmd.log"))?;
-        let mut broker = RabbitMq { folder, port, api_port, dist_port, epmd_port, process: None, _epmd: epmd };
+        let parameters = format!("{LOOPBACK} {parameters}");
+        let mut broker =
+            RabbitMq { folder, parameters, port, api_port, dist_port, epmd_port, process: None, _epmd: epmd };
         broker.run().await?;
         Ok(broker)
     }
@@ -138,7 +139,7 @@ impl RabbitMq {
             .env("RABBITMQ_DIST_PORT", self.dist_port.to_string())
             .env("ERL_EPMD_PORT", self.epmd_port.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", PARAMETERS)
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", &self.parameters)
             .current_dir(&self.folder);
         command
     }

@@ -6,7 +6,11 @@ use simulator::{CallPlan, PlannedRecording, Simulator};
 use twilio::Algorithm;
 use url::form_urlencoded::Serializer;
 
-use crate::fleet::{CALLBACK_URL, TOKEN};
+pub(crate) const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub(crate) const TOKEN: &str = "bench-token";
+pub(crate) const PUBLIC_BASE_URL: &str = "https://voice.example.com";
+/// The URL the simulated Twilio is set to and signs.
+pub(crate) const CALLBACK_URL: &str = "https://voice.example.com/webhooks/recording";
 
 /// Where callbacks come from.
 pub(crate) struct Callbacks {
@@ -17,8 +21,13 @@ pub(crate) struct Callbacks {
 impl Callbacks {
     /// A request as Twilio sends it, of the `index`-th call. Its recording is there from now on.
     pub(crate) fn request(&self, index: u64) -> Vec<u8> {
-        let recording = self.twilio.add_recording(CallPlan::nth(index, self.started_at));
-        let params = self.params(&recording);
+        self.request_of(CallPlan::nth(index, self.started_at))
+    }
+
+    /// The same, of this call.
+    pub(crate) fn request_of(&self, plan: CallPlan) -> Vec<u8> {
+        let index = plan.index;
+        let params = self.params(&self.twilio.add_recording(plan));
         let signature = twilio::sign(CALLBACK_URL, &params, &SecretString::from(TOKEN), Algorithm::HmacSha1);
         let body = Serializer::new(String::new()).extend_pairs(&params).finish();
         let head = format!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
-    least: f64,
+    pub(crate) least: f64,
     pub(crate) most: f64,
 }
 

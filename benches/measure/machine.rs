@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::spread::percentile_ms;
+use super::spread::percentile_ms;
 
 const SYNCS: usize = 200;
 /// About what one commit of the queue appends to its log.

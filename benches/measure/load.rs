@@ -1,5 +1,6 @@
 //! The load: callbacks over kept connections, and how long each answer took.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::callbacks::Callbacks;
+use super::callbacks::Callbacks;
 
 /// Twilio's longest wait for an answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
@@ -24,6 +25,25 @@ pub(crate) enum Pace {
     PerSecond(u32),
     /// When the one before on its connection was answered.
     AsAnswered,
+    /// The same, until so many have left.
+    Counted(u64),
+}
+
+/// Where the bytes come from.
+pub(crate) enum Requests {
+    /// Each of another recording, made when it is due.
+    Fresh(Callbacks),
+    /// Made ahead, and taken in turn over and over: the sender does as little as it can.
+    Prepared(Vec<Vec<u8>>),
+}
+
+impl Requests {
+    fn nth(&self, index: u64) -> Cow<'_, [u8]> {
+        match self {
+            Requests::Fresh(callbacks) => callbacks.request(index).into(),
+            Requests::Prepared(requests) => requests[index as usize % requests.len()].as_slice().into(),
+        }
+    }
 }
 
 /// How much is sent.
@@ -44,19 +64,24 @@ pub(crate) struct Answers {
 
 /// Who sends to whom, and what was sent so far.
 pub(crate) struct Sender {
-    callbacks: Callbacks,
+    requests: Requests,
     address: SocketAddr,
     sent: AtomicU64,
 }
 
 impl Sender {
-    pub(crate) fn new(callbacks: Callbacks, address: SocketAddr) -> Arc<Sender> {
-        Arc::new(Sender { callbacks, address, sent: AtomicU64::new(0) })
+    pub(crate) fn new(requests: Requests, address: SocketAddr) -> Arc<Sender> {
+        Arc::new(Sender { requests, address, sent: AtomicU64::new(0) })
     }
 
     /// Callbacks answered in all runs.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// The same since this was last asked.
+    pub(crate) fn take_sent(&self) -> u64 {
+        self.sent.swap(0, Ordering::Relaxed)
     }
 
     /// Sends for as long as `load` lasts. Fails at the first callback that is not answered with 200.
@@ -82,7 +107,7 @@ impl Sender {
         stream.set_nodelay(true)?;
         let mut latencies = Vec::new();
         while let Some(planned) = timetable.next() {
-            let request = self.callbacks.request(self.sent.fetch_add(1, Ordering::Relaxed));
+            let request = self.requests.nth(self.sent.fetch_add(1, Ordering::Relaxed));
             if let Some(planned) = planned {
                 sleep_until(planned).await;
             }
@@ -107,6 +132,7 @@ impl Timetable {
         let end = self.began + self.load.lasts;
         match self.load.pace {
             Pace::AsAnswered => (Instant::now() < end).then_some(None),
+            Pace::Counted(count) => (self.taken.fetch_add(1, Ordering::Relaxed) < count).then_some(None),
             Pace::PerSecond(rate) => {
                 let number = self.taken.fetch_add(1, Ordering::Relaxed);
                 let planned = self.began + Duration::from_secs_f64(number as f64 / f64::from(rate));
