@@ -55,6 +55,8 @@ pub(crate) enum Part {
     Start,
     /// age and SHA-256 alone.
     Limits,
+    /// Retention over ever more recordings.
+    Sweeps,
 }
 
 impl Options {

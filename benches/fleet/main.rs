@@ -33,6 +33,7 @@ mod rabbitmq;
 mod s3;
 mod side;
 mod start;
+mod sweeps;
 mod table;
 
 use std::fs;
@@ -97,6 +98,7 @@ async fn measure(options: Options) -> anyhow::Result<()> {
             Part::Latency => latency::measure(&mut bench).await?,
             Part::Start => start::measure(&mut bench).await?,
             Part::Limits => limits::measure(&mut bench).await?,
+            Part::Sweeps => sweeps::measure(&mut bench).await?,
         }
     }
     written(&bench, &head)

@@ -67,6 +67,11 @@ impl Programs {
         engines.keep_catalog()
     }
 
+    /// Runs one of callvault's commands that ends by itself; what it says.
+    pub(crate) fn run(&self, engines: &Engines, arguments: &[&str]) -> anyhow::Result<String> {
+        done(Command::new(&self.callvault).args(arguments).env_clear().envs(callvault_settings(engines)))
+    }
+
     /// Starts a program and waits until it is ready.
     pub(crate) async fn start(&self, engines: &Engines, side: Side, role: Role) -> anyhow::Result<Program> {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
