@@ -3,8 +3,8 @@
 //! A worker that died keeps others away only until its claim expires. One that was only slow may still be at work then:
 //! that is what the fence is for. Each new holder gets a higher one, and nothing is written down under a lower.
 //!
-//! Expiries are told by the clocks of those who claim. One further ahead than any lease reaches was written by a clock that
-//! was wrong, or is read by one: it holds nobody up, and the fence is what keeps order then.
+//! Expiries are told by the clocks of those who claim. One further ahead than leases reach was written by a clock that was
+//! wrong, or is read by one: it keeps nobody from the work, and the fence is what keeps order then.
 
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ use crate::change::Change;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::words::Work;
+
+/// However short leases are here, others' may be longer.
+const BELIEVED_AT_LEAST: Duration = Duration::from_secs(600);
 
 /// The right to do one kind of work on one recording. It is not released when dropped: it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +52,8 @@ impl Claim {
 
 impl Catalog {
     /// Claims `work` on a recording until `now + lease`. `None` where somebody holds it, and, for any work but purge,
-    /// where our copy is marked for deletion. One that expired, or that would only expire more than two leases from `now`,
-    /// is taken over: its holder can write nothing more.
+    /// where our copy is marked for deletion. One that expired is taken over: its holder can write nothing more; and so is
+    /// one that would only expire more than two leases, and ten minutes, from `now`.
     ///
     /// # Errors
     /// [`CatalogError::UnknownRecording`]; what the database said.
@@ -131,9 +134,9 @@ impl Change {
     }
 }
 
-/// The latest expiry that a clock no more than a lease ahead of ours writes.
+/// The latest expiry that is believed: by a clock no more than a lease ahead of ours, or by one whose lease is another.
 fn believed_until(lease: Duration, now: DateTime<Utc>) -> i64 {
-    expiry(lease.saturating_mul(2), now)
+    expiry(lease.saturating_mul(2).max(BELIEVED_AT_LEAST), now)
 }
 
 fn expiry(lease: Duration, now: DateTime<Utc>) -> i64 {

@@ -51,7 +51,7 @@ pub(crate) static POSTGRES: Dialect = Dialect {
     on_connect: "",
     begin: "BEGIN ISOLATION LEVEL READ COMMITTED",
     lock_row: " FOR UPDATE",
-    lock_free_rows: " FOR UPDATE SKIP LOCKED",
+    lock_free_rows: " FOR UPDATE OF recordings SKIP LOCKED",
     // The first wait is for whoever migrates; the later ones are for tables in use, where a long wait would hold up all
     // who come after. 1667329132 is "call" in ASCII, and sets our locks apart from others' in the same database.
     lock_schema: "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \

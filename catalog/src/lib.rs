@@ -68,7 +68,7 @@ pub use row::{MediaRow, RecordingRow};
 pub use schedule::ScheduleLock;
 pub use stray::{StrayDecision, StrayPermit};
 pub use stuck::{Expects, Stuck, StuckWork};
-pub use sweep::Sweep;
+pub use sweep::{Sweep, Taken};
 pub use take_due::DueCursor;
 pub use transcripts::StoredTranscript;
 pub use versions::TranscriptRow;

@@ -37,7 +37,13 @@ impl Catalog {
         if change.row.is_held {
             return Ok(PurgeDecision::Held);
         }
-        let Some(chosen) = chosen(policy, &change.row, now) else { return Ok(PurgeDecision::NotDue) };
+        let Some(chosen) = chosen(policy, &change.row, now) else {
+            // The sweep that took it was early by its clock, or had another policy: it is to be found when it is due.
+            let untake = sqlx::query("UPDATE recordings SET purge_queued_at = NULL WHERE recording_sid = $1");
+            change.execute(untake.bind(claim.recording_sid().as_str())).await?;
+            change.commit().await?;
+            return Ok(PurgeDecision::NotDue);
+        };
         if chosen.parts.has_ours() {
             if change.is_worked_on(claim.lease(), now).await? {
                 return Ok(PurgeDecision::Busy);

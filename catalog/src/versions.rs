@@ -13,6 +13,7 @@ use crate::columns::Columns;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::permit::StoredObject;
+use crate::session::Transaction;
 use crate::words::TranscriptState;
 
 macro_rules! transcript_columns {
@@ -101,6 +102,14 @@ impl Catalog {
     }
 }
 
+impl Transaction {
+    /// As [`Catalog::transcripts`], within the transaction.
+    pub(crate) async fn transcripts(&mut self, sid: &RecordingSid) -> Result<Vec<TranscriptRow>, CatalogError> {
+        let rows = self.fetch_all(select_versions(sid.as_str())).await?;
+        Ok(rows.iter().map(TranscriptRow::read).collect::<Result<_, _>>()?)
+    }
+}
+
 impl Change {
     pub(crate) async fn transcript(&mut self, version: u32) -> Result<Option<TranscriptRow>, CatalogError> {
         let sid = self.sid().to_owned();
@@ -110,9 +119,8 @@ impl Change {
 
     /// Every version, oldest first.
     pub(crate) async fn transcripts(&mut self) -> Result<Vec<TranscriptRow>, CatalogError> {
-        let sid = self.sid().to_owned();
-        let rows = self.transaction().fetch_all(select_versions(&sid)).await?;
-        Ok(rows.iter().map(TranscriptRow::read).collect::<Result<_, _>>()?)
+        let sid = self.row.recording_sid.clone();
+        self.transaction().transcripts(&sid).await
     }
 }
 

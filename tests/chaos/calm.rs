@@ -20,9 +20,10 @@ use crate::world::World;
 
 /// A part of an upload that is never answered is given 200 seconds, and sent again then.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// S3 refuses what is signed too far off. A worker whose clock is ahead takes the job for old, and asks again in ten minutes.
+/// By a clock that is off a job is old, and what lasts is asked after in up to twelve minutes; a claim by one that is ahead is
+/// believed for ten.
 const SKEWED_PATIENCE: Duration = Duration::from_secs(900);
-const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
+const COMMAND_PATIENCE: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 const REDRIVES: u32 = 3;
 
@@ -43,7 +44,7 @@ pub(crate) async fn settle(
     placed: &[PlannedRecording],
     schedule: &Schedule,
 ) -> anyhow::Result<Calm> {
-    let patience = if schedule.skews_workers() { SKEWED_PATIENCE } else { PATIENCE };
+    let patience = if schedule.skews_work() { SKEWED_PATIENCE } else { PATIENCE };
     let (began, mut calm) = (Instant::now(), Calm { patience, ..Calm::default() });
     until("every process is ready", PATIENCE, async || world.fleet.is_ready().await).await?;
     if schedule.wipes_queues() {

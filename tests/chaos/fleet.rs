@@ -20,7 +20,7 @@ use crate::process::Process;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
-const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
+const COMMAND_PATIENCE: Duration = Duration::from_secs(180);
 
 pub(crate) type Settings = BTreeMap<&'static str, String>;
 

@@ -17,7 +17,7 @@ use crate::world::{Servers, World};
 
 /// Calls a second.
 const RATE: f64 = 5.0;
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_secs(180);
 
 /// What a run was and came to.
 pub(crate) struct Report {

@@ -60,9 +60,9 @@ impl Schedule {
         schedule
     }
 
-    /// Whether a worker's clock is further ahead than S3 allows.
-    pub(crate) fn skews_workers(&self) -> bool {
-        let is_skewed = |fault: &Fault| matches!(fault, Fault::ClockJumped(Role::Worker(_), 15..));
+    /// Whether work is taken for older than it is, or is claimed by a clock that is ahead: it is put off for minutes then.
+    pub(crate) fn skews_work(&self) -> bool {
+        let is_skewed = |fault: &Fault| matches!(fault, Fault::ClockJumped(role, _) if *role != Role::Retention);
         self.faults.iter().any(|planned| is_skewed(&planned.fault))
     }
 

@@ -11,7 +11,7 @@ const CALLS: u64 = 4;
 /// Calls under these faults, which end once the simulator's counters tell that they struck; then everything has to come
 /// right.
 async fn survived(mut fleet: Fleet, faults: Faults, has_struck: impl Fn(&Counters) -> bool) -> Fleet {
-    fleet.set("TWILIO_TIMEOUT_SECS", "1");
+    fleet.set("TWILIO_TIMEOUT_SECS", "5");
     let _serving = fleet.serve(true).await;
     fleet.twilio.set_faults(faults);
     for index in 0..CALLS {
@@ -50,17 +50,17 @@ async fn media_that_is_404_at_first_is_archived_when_it_is_there(fleet: Fleet) {
 }
 
 async fn throttling_costs_no_attempt(fleet: Fleet) {
-    let faults = Faults { throttle_every: Some(2), ..Faults::default() };
+    let faults = Faults { throttle_every: Some(1), ..Faults::default() };
     assert_uncharged(&survived(fleet, faults, answered(&["media 429"])).await);
 }
 
 async fn throttling_that_says_for_how_long_costs_no_attempt(fleet: Fleet) {
-    let faults = Faults { throttle_every: Some(2), retry_after_secs: Some(1), ..Faults::default() };
+    let faults = Faults { throttle_every: Some(1), retry_after_secs: Some(1), ..Faults::default() };
     assert_uncharged(&survived(fleet, faults, answered(&["media 429"])).await);
 }
 
 async fn server_errors_are_survived(fleet: Fleet) {
-    survived(fleet, Faults { server_error_every: Some(2), ..Faults::default() }, answered(&["media 5"])).await;
+    survived(fleet, Faults { server_error_every: Some(1), ..Faults::default() }, answered(&["media 5"])).await;
 }
 
 async fn transfer_that_is_cut_goes_on_where_it_was(fleet: Fleet) {

@@ -98,9 +98,9 @@ async fn queue_damaged_within_takes_no_callback_and_the_log_tells_the_way_out() 
     let sid = fleet.twilio.add_recording(call(1)).recording_sid;
     assert_eq!(fleet.twilio.send_callback(&sid, "completed").await.status, 503);
     assert_eq!(fleet.get("/readyz").await, 503);
-    let log = fleet.log();
     for told_by in ["callback refused", "cannot receive"] {
-        assert_tells_the_way_out(log.lines().find(|line| line.contains(told_by)).unwrap());
+        until("both say so", async || fleet.logged(&[told_by])).await;
+        assert_tells_the_way_out(fleet.log().lines().find(|line| line.contains(told_by)).unwrap());
     }
 }
 

@@ -82,13 +82,14 @@ async fn ingest_that_starts_without_its_broker_says_so_and_lives() {
     assert_eq!(ingest.stop(), Some(0));
 }
 
-/// A fleet whose broker takes a message back after a second, and a transcriber that needs four.
+/// A fleet whose broker takes a message back after a second, and gives it out again after six more, and a transcriber that
+/// needs nine.
 async fn impatient_broker() -> Fleet {
     let mut fleet = Fleet::on_rabbitmq().await;
     let url = fleet.settings.iter().find(|(name, _)| *name == "QUEUE_URL").unwrap().1.clone();
     fleet.set("QUEUE_URL", format!("{url}?longest_delivery=1"));
-    fleet.set("QUEUE_LEASE_SECS", "2");
-    fleet.twilio.set_faults(Faults { transcriber_delay_ms: 4000, ..Faults::default() });
+    fleet.set("QUEUE_LEASE_SECS", "6");
+    fleet.twilio.set_faults(Faults { transcriber_delay_ms: 9000, ..Faults::default() });
     fleet
 }
 

@@ -100,8 +100,10 @@ async fn worker_takes_no_callbacks() {
 async fn worker_that_finds_the_default_port_taken_works_all_the_same() {
     let mut fleet = Fleet::new().await;
     fleet.set("METRICS_ADDR", "");
-    // By this test, or already by another.
-    let _taken = TcpListener::bind("0.0.0.0:3001");
+    let taken = std::sync::OnceLock::new();
+    // Other tests start processes that take it for a while.
+    until("the port is ours", async || TcpListener::bind("0.0.0.0:3001").is_ok_and(|bound| taken.set(bound).is_ok()))
+        .await;
     let _working = fleet.start(&["worker"]);
     one_job(&fleet);
     fleet.settled(1, &["transcribed"]).await;

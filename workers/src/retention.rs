@@ -46,14 +46,19 @@ pub async fn retention_sweep(
         let sweep =
             Sweep { began_at: now, now: now + began.elapsed(), again_before: mode.again_before(now, AGAIN_AFTER) };
         let page = catalog.take_due_for_purge(policy, sweep, &mut cursor, PAGE).await?;
-        if page.is_empty() {
+        if page.items().is_empty() {
             return Ok(RetentionReport { due: published, published });
         }
-        published += page.len() as u64;
-        let jobs = page.into_iter().map(|(account_sid, recording_sid)| Job::PurgeV1 { account_sid, recording_sid });
+        published += page.items().len() as u64;
+        let jobs = page
+            .items()
+            .iter()
+            .cloned()
+            .map(|(account_sid, recording_sid)| Job::PurgeV1 { account_sid, recording_sid });
         stream::iter(jobs.map(Ok))
             .try_for_each_concurrent(PUBLISHES, async |job| queue.publish(&job, Duration::ZERO).await)
             .await?;
+        page.keep().await?;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use catalog::{Stuck, StuckWork, Sweep};
+use catalog::{Stuck, StuckWork, Sweep, Taken};
 use chrono::{DateTime, TimeDelta, Utc};
 use queue::{Job, Lane, LaneKind, Queue, Stage};
 use tokio::sync::Mutex;
@@ -31,16 +31,17 @@ impl Reconciler {
         let (mut last, lanes) = (None, BackfillLanes::of(self.queue.as_ref()));
         loop {
             let page = if self.mode.is_dry_run() {
-                self.catalog.stuck(self.expects, before, last.as_ref(), PAGE as u32).await?
+                let stuck = self.catalog.stuck(self.expects, before, last.as_ref(), PAGE as u32).await?;
+                Taken::of(stuck)
             } else {
                 let sweep = Sweep { began_at: now, now: now + began.elapsed(), again_before };
                 self.catalog.take_stuck(self.expects, before, sweep, last.as_ref(), PAGE as u32).await?
             };
-            let Some(newest) = page.last() else { return Ok(()) };
+            let Some(newest) = page.items().last() else { return Ok(()) };
             last = Some(newest.row.recording_sid.clone());
-            for stuck in page {
+            for stuck in page.items() {
                 report.stuck += 1;
-                let job = job(stuck);
+                let job = job(stuck.clone());
                 // A backlog is not queued once more by each pass.
                 let publishes = match self.mode {
                     SweepMode::DryRun => false,
@@ -52,6 +53,7 @@ impl Reconciler {
                     report.published += 1;
                 }
             }
+            page.keep().await?;
         }
     }
 }

@@ -220,10 +220,11 @@ impl Fixture {
         let (mut all, mut cursor) = (BTreeSet::new(), DueCursor::default());
         loop {
             let page = self.catalog.take_due_for_purge(policy, sweep, &mut cursor, 2).await.unwrap();
-            if page.is_empty() {
+            if page.items().is_empty() {
                 return all;
             }
-            all.extend(page.into_iter().map(|(_, sid)| sid));
+            all.extend(page.items().iter().map(|(_, sid)| sid.clone()));
+            page.keep().await.unwrap();
         }
     }
 

@@ -182,6 +182,7 @@ macro_rules! contract_tests {
                 deleted_transcripts_are_not_lacked,
                 recording_that_stands_still_is_known_to_lack_its_steps,
                 stuck_recordings_come_in_pages,
+                versions_of_one_recording_keep_no_other_off_a_page,
             }
             sweeps {
                 due_recording_taken_by_a_sweep_is_left_out_by_the_other,
@@ -192,6 +193,10 @@ macro_rules! contract_tests {
                 taking_changes_nothing_that_is_seen,
                 stuck_recording_taken_by_a_sweep_is_left_out_by_the_other,
                 stuck_recording_is_taken_again_only_after_the_interval,
+                what_is_due_and_taken_without_being_kept_is_found_by_the_next_sweep,
+                what_is_stuck_and_taken_without_being_kept_is_found_by_the_next_sweep,
+                what_a_clock_that_was_ahead_took_is_found_by_the_next_sweep,
+                recording_taken_before_it_was_due_is_found_when_it_is,
                 two_sweeps_at_once_share_what_is_due,
                 two_sweeps_at_once_share_what_is_stuck,
             }

@@ -154,3 +154,17 @@ pub async fn stuck_recordings_come_in_pages(fixture: &Fixture) {
     }
     assert_eq!(seen, [sid(1), sid(4)]);
 }
+
+pub async fn versions_of_one_recording_keep_no_other_off_a_page(fixture: &Fixture) {
+    for (number, versions) in [(1, 2), (2, 1)] {
+        fixture.archived(number).await;
+        for version in 1..=versions {
+            fixture.transcribe(number, version).await;
+        }
+    }
+    fixture.received(3).await;
+    let page = fixture.catalog.stuck(EVERYTHING, day(60), None, 2).await.unwrap();
+    let mut sids: Vec<_> = page.into_iter().map(|stuck| stuck.row.recording_sid).collect();
+    sids.dedup();
+    assert_eq!(sids, [sid(1), sid(2)], "undelivered, both of them");
+}

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use twilio::RecordingSid;
 
 use super::fixture::{Fixture, THIRTY_DAYS, day, sid};
-use crate::{Catalog, DueCursor, Expects, Policy, Sweep};
+use crate::{Catalog, DueCursor, Expects, Policy, PurgeDecision, Sweep, Work};
 
 const EVERYTHING: Expects = Expects { transcribe: true, deliver: true };
 const MANY: u32 = 30;
@@ -34,7 +34,8 @@ async fn next_due(
     limit: u32,
 ) -> Vec<RecordingSid> {
     let taken = catalog.take_due_for_purge(policy, sweep, cursor, limit).await.unwrap();
-    let mut sids: Vec<_> = taken.into_iter().map(|(_, sid)| sid).collect();
+    let mut sids: Vec<_> = taken.items().iter().map(|(_, sid)| sid.clone()).collect();
+    taken.keep().await.unwrap();
     sids.sort();
     sids
 }
@@ -43,7 +44,9 @@ async fn next_due(
 async fn stuck(catalog: &Catalog, sweep: Sweep, after: Option<&RecordingSid>, limit: u32) -> Vec<RecordingSid> {
     let before = sweep.now - TimeDelta::days(1);
     let taken = catalog.take_stuck(EVERYTHING, before, sweep, after, limit).await.unwrap();
-    taken.into_iter().map(|stuck| stuck.row.recording_sid).collect()
+    let sids = taken.items().iter().map(|stuck| stuck.row.recording_sid.clone()).collect();
+    taken.keep().await.unwrap();
+    sids
 }
 
 /// All that a sweep takes, in pages of three.
@@ -150,6 +153,41 @@ pub async fn stuck_recording_is_taken_again_only_after_the_interval(fixture: &Fi
     assert!(stuck(&fixture.catalog, began(day(30) + INTERVAL), None, 9).await.is_empty());
     let later = began(day(30) + INTERVAL + TimeDelta::milliseconds(1));
     assert_eq!(stuck(&fixture.catalog, later, None, 9).await, [sid(1)]);
+}
+
+pub async fn what_is_due_and_taken_without_being_kept_is_found_by_the_next_sweep(fixture: &Fixture) {
+    fixture.received(1).await;
+    let mut cursor = DueCursor::default();
+    let taken = fixture.catalog.take_due_for_purge(&THIRTY_DAYS, sweep(1), &mut cursor, 9).await.unwrap();
+    assert_eq!(taken.items().len(), 1);
+    drop(taken);
+    assert_eq!(due(&fixture.catalog, sweep(2), 9).await, [sid(1)]);
+}
+
+pub async fn what_is_stuck_and_taken_without_being_kept_is_found_by_the_next_sweep(fixture: &Fixture) {
+    fixture.received(1).await;
+    let taken = fixture.catalog.take_stuck(EVERYTHING, day(29), sweep(1), None, 9).await.unwrap();
+    assert_eq!(taken.items().len(), 1);
+    drop(taken);
+    assert_eq!(stuck(&fixture.catalog, sweep(2), None, 9).await, [sid(1)]);
+}
+
+pub async fn what_a_clock_that_was_ahead_took_is_found_by_the_next_sweep(fixture: &Fixture) {
+    fixture.received(1).await;
+    assert_eq!(due(&fixture.catalog, began(day(30) + TimeDelta::hours(1)), 9).await, [sid(1)]);
+    assert_eq!(stuck(&fixture.catalog, began(day(30) + TimeDelta::hours(1)), None, 9).await, [sid(1)]);
+    assert_eq!(due(&fixture.catalog, sweep(0), 9).await, [sid(1)]);
+    assert_eq!(stuck(&fixture.catalog, sweep(0), None, 9).await, [sid(1)]);
+}
+
+pub async fn recording_taken_before_it_was_due_is_found_when_it_is(fixture: &Fixture) {
+    fixture.received(1).await;
+    assert_eq!(due(&fixture.catalog, sweep(0), 9).await, [sid(1)]);
+    let early = day(30) - TimeDelta::seconds(1);
+    let claim = fixture.claim(1, Work::Purge, early).await;
+    let decision = fixture.catalog.grant_purge(&claim, &THIRTY_DAYS, early).await.unwrap();
+    assert!(matches!(decision, PurgeDecision::NotDue), "{decision:?}");
+    assert_eq!(due(&fixture.catalog, sweep(1), 9).await, [sid(1)]);
 }
 
 pub async fn two_sweeps_at_once_share_what_is_due(fixture: &Fixture) {

@@ -25,10 +25,11 @@ async fn sweeps_pass_by_what_another_has_locked() {
     let now = start() + TimeDelta::days(30);
     let sweep = Sweep { began_at: now, now, again_before: now };
     let due = catalog.take_due_for_purge(&POLICY, sweep, &mut DueCursor::default(), 2).await.unwrap();
-    assert_eq!(due.into_iter().map(|(_, sid)| sid).collect::<BTreeSet<_>>(), [sid(1), sid(3)].into());
+    assert_eq!(due.items().iter().map(|(_, sid)| sid.clone()).collect::<BTreeSet<_>>(), [sid(1), sid(3)].into());
+    due.keep().await.unwrap();
     let expects = Expects { transcribe: true, deliver: true };
     let stuck = catalog.take_stuck(expects, now, sweep, None, 2).await.unwrap();
-    assert_eq!(stuck.into_iter().map(|stuck| stuck.row.recording_sid).collect::<Vec<_>>(), [sid(1), sid(3)]);
+    assert_eq!(stuck.items().iter().map(|stuck| stuck.row.recording_sid.clone()).collect::<Vec<_>>(), [sid(1), sid(3)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,14 +1,13 @@
 //! The file: how it is opened and what is in it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Executor, SqliteConnection};
 
 /// How long another process's transaction is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often, and with what pause, the file is opened anew while others are at opening it.
-const OPEN_TRIES: u32 = 100;
+/// Between two tries to open a file that others open.
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
 /// What version 2 added.
@@ -64,10 +63,10 @@ pub(super) async fn connect(path: &str, connections: u32) -> Result<SqlitePool, 
 /// that SQLite does not wait for by itself (<https://www.sqlite.org/wal.html>, "Sometimes Queries Return SQLITE_BUSY In WAL
 /// Mode").
 async fn prove(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
-    let mut tries = 1;
+    let began = Instant::now();
     loop {
         match SqliteConnection::connect_with(options).await {
-            Err(error) if is_busy(&error) && tries < OPEN_TRIES => tries += 1,
+            Err(error) if is_busy(&error) && began.elapsed() < BUSY_TIMEOUT => {}
             opened => return opened?.close().await,
         }
         tokio::time::sleep(OPEN_PAUSE).await;

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod age;
+mod deaf;
 mod directory;
 mod s3;
