@@ -155,8 +155,8 @@ async fn run(bench: &mut Bench, who: Who, load: Load, [warm_up, batch]: [&Batch;
     })
 }
 
-/// Hands over a batch and waits until all of it is stored, none shorter than its media; how long that took. Returns when
-/// what follows the last object is done too.
+/// Hands over a batch and waits until all of it is stored, none shorter than its media; how long that took. Returns
+/// when what follows the last object is done too.
 async fn archived(bench: &mut Bench, contender: &mut Contender, batch: &Batch) -> anyhow::Result<Duration> {
     let began = Instant::now();
     contender.take(batch).await?;

@@ -1,5 +1,6 @@
-//! The bare copy: media from Twilio into the bucket, as they are, in one put each. Nothing can be faster through the same
-//! servers. A process of its own, this program started with `bare-copy`: it does what it reads on its standard input.
+//! The bare copy: media from Twilio into the bucket, as they are, in one put each. Nothing can be faster through the
+//! same servers. A process of its own, this program started with `bare-copy`: it does what it reads on its standard
+//! input.
 
 use std::io::Write;
 use std::path::Path;

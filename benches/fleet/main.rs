@@ -1,5 +1,5 @@
-//! `make bench`: callvault beside what a team would otherwise write (`benches/baseline`), on the same RabbitMQ, the same S3
-//! server and the same media.
+//! `make bench`: callvault beside what a team would otherwise write (`benches/baseline`), on the same RabbitMQ, the
+//! same S3 server and the same media.
 //!
 //! Both sides' programs run as processes of their own and are measured from outside, in pairs, one after the other. The
 //! load and the simulated Twilio are this process, on the same cores. It asserts nothing of time.

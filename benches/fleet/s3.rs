@@ -1,5 +1,5 @@
-//! The S3 server of both sides: this program again, started with `s3-server`. It ends with its standard input, and tells on
-//! its standard output of each object that is whole.
+//! The S3 server of both sides: this program again, started with `s3-server`. It ends with its standard input, and
+//! tells on its standard output of each object that is whole.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

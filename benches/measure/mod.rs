@@ -1,4 +1,5 @@
-//! What the benchmarks measure with: callbacks and their load, a process's usage, the machine, several runs as one number.
+//! What the benchmarks measure with: callbacks and their load, a process's usage, the machine, several runs as one
+//! number.
 
 pub(crate) mod callbacks;
 pub(crate) mod load;

@@ -3,8 +3,8 @@
 //! A worker that died keeps others away only until its claim expires. One that was only slow may still be at work then:
 //! that is what the fence is for. Each new holder gets a higher one, and nothing is written down under a lower.
 //!
-//! Expiries are told by the clocks of those who claim. One further ahead than leases reach was written by a clock that was
-//! wrong, or is read by one: it keeps nobody from the work, and the fence is what keeps order then.
+//! Expiries are told by the clocks of those who claim. One further ahead than leases reach was written by a clock that
+//! was wrong, or is read by one: it keeps nobody from the work, and the fence is what keeps order then.
 
 use std::time::Duration;
 
@@ -52,8 +52,8 @@ impl Claim {
 
 impl Catalog {
     /// Claims `work` on a recording until `now + lease`. `None` where somebody holds it, and, for any work but purge,
-    /// where our copy is marked for deletion. One that expired is taken over: its holder can write nothing more; and so is
-    /// one that would only expire more than two leases, and ten minutes, from `now`.
+    /// where our copy is marked for deletion. One that expired is taken over: its holder can write nothing more; and so
+    /// is one that would only expire more than two leases, and ten minutes, from `now`.
     ///
     /// # Errors
     /// [`CatalogError::UnknownRecording`]; what the database said.

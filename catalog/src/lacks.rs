@@ -6,8 +6,8 @@ use crate::versions::TranscriptRow;
 use crate::words::{Status, TranscriptState};
 
 impl RecordingRow {
-    /// The steps on its way, deletion aside, that it lacks, whether or not anybody is at them and whatever it stands still
-    /// for; `transcripts` are its versions. None where ours is being deleted.
+    /// The steps on its way, deletion aside, that it lacks, whether or not anybody is at them and whatever it stands
+    /// still for; `transcripts` are its versions. None where ours is being deleted.
     pub fn lacks(&self, transcripts: &[TranscriptRow], expects: Expects) -> Vec<StuckWork> {
         let mut lacks = Vec::new();
         if self.is_marked {

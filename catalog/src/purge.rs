@@ -18,9 +18,9 @@ impl Catalog {
     /// Decides whether anything of the claimed recording is to be deleted at `now`, and marks it. In one transaction:
     /// a hold placed at the same time either is seen here, or is refused because of the mark.
     ///
-    /// A mark stands until [`Catalog::complete_purge`] or [`Catalog::withdraw_purge`]: after a crash the same things are
-    /// granted again, whatever the policy is by then. With our copy or the transcripts marked, no other work begins, and whoever still thinks to
-    /// hold a claim can write nothing more.
+    /// A mark stands until [`Catalog::complete_purge`] or [`Catalog::withdraw_purge`]: after a crash the same things
+    /// are granted again, whatever the policy is by then. With our copy or the transcripts marked, no other work
+    /// begins, and whoever still thinks to hold a claim can write nothing more.
     ///
     /// # Errors
     /// [`CatalogError::ClaimLost`]; what the database said.

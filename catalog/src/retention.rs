@@ -106,8 +106,8 @@ pub(crate) fn bind_due<'q>(
     query.bind(after).bind(audio).bind(transcripts).bind(twilio).bind(erasure)
 }
 
-/// Up to when what falls due in each way is due at `now`: audio, transcripts, Twilio's copy (none: no such rule), what was to
-/// be erased, what was marked. In milliseconds.
+/// Up to when what falls due in each way is due at `now`: audio, transcripts, Twilio's copy (none: no such rule), what
+/// was to be erased, what was marked. In milliseconds.
 pub(crate) fn cutoffs(policy: &Policy, now: DateTime<Utc>) -> [Option<i64>; 5] {
     [
         Some(Policy::cutoff(now, policy.retention_days)),

@@ -65,9 +65,9 @@ macro_rules! is_left {
     };
 }
 
-/// The ways to lack a step: the recordings that the partial index of each names, in the order of their SIDs, the conditions
-/// word for word those of the index. `$1` the recording to go on after, `$3` and `$4` whether something transcribes and
-/// delivers.
+/// The ways to lack a step: the recordings that the partial index of each names, in the order of their SIDs, the
+/// conditions word for word those of the index. `$1` the recording to go on after, `$3` and `$4` whether something
+/// transcribes and delivers.
 const WAYS: [&str; 5] = [
     "recordings WHERE status = 'received'",
     "recordings WHERE marked_at IS NOT NULL AND status <> 'deleted'",
@@ -105,8 +105,8 @@ fn page() -> String {
 const ONE_LEFT: &str =
     concat!("SELECT ", recording_columns!(), " FROM recordings WHERE recording_sid = $1 AND ", is_left!(""));
 
-/// A page for a sweep that takes what it finds: `$6` the time now; what was taken from `$7` to `$8` is left out. Until it is
-/// kept the rows are locked, and what another has locked is left to it.
+/// A page for a sweep that takes what it finds: `$6` the time now; what was taken from `$7` to `$8` is left out. Until
+/// it is kept the rows are locked, and what another has locked is left to it.
 fn take(lock_free_rows: &str) -> String {
     let untaken = " AND (recordings.steps_queued_at IS NULL OR recordings.steps_queued_at < $7 \
                    OR recordings.steps_queued_at > $8)";
@@ -129,9 +129,9 @@ impl Catalog {
     /// - stored transcripts that were not handed on, when something delivers
     /// - marked for deletion and not deleted: purge
     ///
-    /// One with a live claim, or one that ended only after `before`, is not stuck: work that fails and waits for its next
-    /// attempt moves too, and must not be queued once more by every pass. One that stands still for a reason
-    /// (its error says which) waits for an operator, unless it is to be deleted.
+    /// One with a live claim, or one that ended only after `before`, is not stuck: work that fails and waits for its
+    /// next attempt moves too, and must not be queued once more by every pass. One that stands still for a reason (its
+    /// error says which) waits for an operator, unless it is to be deleted.
     ///
     /// # Errors
     /// What the database said.

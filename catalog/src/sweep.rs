@@ -29,8 +29,9 @@ impl Sweep {
     }
 }
 
-/// What a sweep took, to be queued. Until it is kept, others pass it by; dropped before, or with the process gone, it is as
-/// if it had not been taken: what was queued of it by then is queued once more by the next sweep, and nothing is left out.
+/// What a sweep took, to be queued. Until it is kept, others pass it by; dropped before, or with the process gone, it
+/// is as if it had not been taken: what was queued of it by then is queued once more by the next sweep, and nothing is
+/// left out.
 #[must_use = "what is not kept is given back"]
 pub struct Taken<T> {
     pub(crate) items: Vec<T>,

@@ -1,5 +1,5 @@
-//! Taking what is due, for a sweep to queue. Each way to fall due is read in the order of its index, one after the other, so
-//! that a page costs what is on it: not what is stored, nor what else is due.
+//! Taking what is due, for a sweep to queue. Each way to fall due is read in the order of its index, one after the
+//! other, so that a page costs what is on it: not what is stored, nor what else is due.
 
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -65,11 +65,11 @@ pub(crate) const WAYS: [Way; 5] = [
     Way { condition: "marked_at IS NOT NULL AND status <> 'deleted'", due_at: "marked_at", is_by_date: false },
 ];
 
-/// `$1` the cutoff, `$2` and `$3` the one to go on after, `$4` how many, `$6` the time now; what was taken from `$5` to `$7`
-/// is left out. Until it is kept the rows are locked, and what another has locked is left to it.
+/// `$1` the cutoff, `$2` and `$3` the one to go on after, `$4` how many, `$6` the time now; what was taken from `$5` to
+/// `$7` is left out. Until it is kept the rows are locked, and what another has locked is left to it.
 ///
-/// What moved since it was taken may be due in another way now (Twilio's copy went, and now the transcript is to), and is
-/// taken at once. A deletion that was begun moves at each attempt: it waits its time, and as long as it is tried.
+/// What moved since it was taken may be due in another way now (Twilio's copy went, and now the transcript is to), and
+/// is taken at once. A deletion that was begun moves at each attempt: it waits its time, and as long as it is tried.
 pub(crate) fn take_due(way: &Way, lock_free_rows: &str) -> String {
     let Way { condition, due_at, is_by_date } = way;
     let (after, order) = if *is_by_date {
@@ -91,9 +91,9 @@ pub(crate) fn take_due(way: &Way, lock_free_rows: &str) -> String {
 
 impl Catalog {
     /// The next of what [`Catalog::due_for_purge`] names, `limit` at most, for `sweep` to queue their purges; none once
-    /// `cursor` is at the end. What a sweep took lately is left out, and what was begun and is still tried. So two at the
-    /// same time share the work and neither waits for the other, and a backlog that nobody works at is not queued once more
-    /// by every pass. What moved since it was taken is taken again at once.
+    /// `cursor` is at the end. What a sweep took lately is left out, and what was begun and is still tried. So two at
+    /// the same time share the work and neither waits for the other, and a backlog that nobody works at is not queued
+    /// once more by every pass. What moved since it was taken is taken again at once.
     ///
     /// # Errors
     /// What the database said; nothing is taken then, and `cursor` passes over nothing.

@@ -20,8 +20,8 @@ use crate::world::World;
 
 /// A part of an upload that is never answered is given 200 seconds, and sent again then.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// By a clock that is off a job is old, and what lasts is asked after in up to twelve minutes; a claim by one that is ahead is
-/// believed for ten.
+/// By a clock that is off a job is old, and what lasts is asked after in up to twelve minutes; a claim by one that is
+/// ahead is believed for ten.
 const SKEWED_PATIENCE: Duration = Duration::from_secs(900);
 const COMMAND_PATIENCE: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -143,7 +143,8 @@ pub(crate) fn end(calls: &[Call], index: u64) -> anyhow::Result<End> {
     calls.iter().find(|call| call.plan.index == index).map(|call| call.end).context("a call that nobody placed")
 }
 
-/// What a broken-off put left is cleared away once it is a day old: all of the store grows two days older, and a sweep looks.
+/// What a broken-off put left is cleared away once it is a day old: all of the store grows two days older, and a sweep
+/// looks.
 async fn a_day_later(world: &World) -> anyhow::Result<()> {
     let folder = world.s3.lock().await.folder().to_owned();
     #[expect(clippy::disallowed_methods, reason = "the age of files is told by the system's clock")]

@@ -90,8 +90,8 @@ impl Peer {
 pub(crate) struct Misdeed {
     pub(crate) whose: Peer,
     pub(crate) what: &'static str,
-    /// The answer that shows that it struck, in the words of the simulator's counters, where it could well miss: it lasts
-    /// until then.
+    /// The answer that shows that it struck, in the words of the simulator's counters, where it could well miss: it
+    /// lasts until then.
     pub(crate) shown_by: Option<&'static str>,
     /// Sets what is wrong; several may be at once.
     pub(crate) set: fn(&mut Faults),

@@ -1,4 +1,5 @@
-//! Nothing is lost: a whole fleet on real engines, faults drawn from a seed, and the books checked against what Twilio made.
+//! Nothing is lost: a whole fleet on real engines, faults drawn from a seed, and the books checked against what Twilio
+//! made.
 //!
 //! Without arguments a few fixed seeds run, as `cargo test` does; `make chaos ARGS="--runs 200 --seed 1"` runs many.
 //! The way in: `run` → `world` (servers, processes, lines) → `schedule` (what goes wrong) → `calm` → `ledger`.
@@ -35,8 +36,8 @@ use schedule::Schedule;
 use summary::Summary;
 use world::Servers;
 
-/// What runs where nothing else is asked for: RabbitMQ, PostgreSQL, an ingest, workers and a sweep are killed in them, clocks
-/// jump, and the transcriber answers twice.
+/// What runs where nothing else is asked for: RabbitMQ, PostgreSQL, an ingest, workers and a sweep are killed in them,
+/// clocks jump, and the transcriber answers twice.
 const FIXED_SEEDS: [u64; 2] = [144, 311];
 const FIXED_CALLS: u64 = 20;
 

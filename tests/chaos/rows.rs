@@ -35,7 +35,8 @@ pub(crate) async fn transcripts(world: &World) -> anyhow::Result<Vec<Transcript>
     all(world, "transcripts").await
 }
 
-/// How many claims nobody has let go and that have not run out. What a clock that was ahead wrote is believed by nobody.
+/// How many claims nobody has let go and that have not run out. What a clock that was ahead wrote is believed by
+/// nobody.
 pub(crate) async fn live_claims(world: &World) -> anyhow::Result<u64> {
     let now_ms = "extract(epoch FROM now()) * 1000";
     let believed_ms = 2000 * LEASE_SECS;

@@ -60,7 +60,8 @@ impl Schedule {
         schedule
     }
 
-    /// Whether work is taken for older than it is, or is claimed by a clock that is ahead: it is put off for minutes then.
+    /// Whether work is taken for older than it is, or is claimed by a clock that is ahead: it is put off for minutes
+    /// then.
     pub(crate) fn skews_work(&self) -> bool {
         let is_skewed = |fault: &Fault| matches!(fault, Fault::ClockJumped(role, _) if *role != Role::Retention);
         self.faults.iter().any(|planned| is_skewed(&planned.fault))

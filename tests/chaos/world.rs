@@ -31,8 +31,8 @@ const MOMENT: Duration = Duration::from_millis(100);
 /// How much longer a fault lasts until it strikes.
 const STRIKE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What quorum queues hold is counted once a tick, else of five seconds; what was on its way from one to another when the
-/// broker was killed is sent again after ten seconds, else three minutes.
+/// What quorum queues hold is counted once a tick, else of five seconds; what was on its way from one to another when
+/// the broker was killed is sent again after ten seconds, else three minutes.
 const RABBITMQ: &str = "-rabbit quorum_tick_interval 1000 -rabbit dead_letter_worker_publisher_confirm_timeout 10000";
 /// A killed process loses nothing that it wrote, synced or not; only a machine does.
 const POSTGRES: &[&str] = &["max_connections=200", "fsync=off"];

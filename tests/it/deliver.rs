@@ -6,8 +6,8 @@ use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, Running, call, until};
 use crate::receiver::{Receiver, SECRET};
 
-/// A call on its way to a receiver that answers so; returns once the first post was answered. The first pass of reconcile is
-/// over before: it may find a call before its callback is there, and queue what is queued already.
+/// A call on its way to a receiver that answers so; returns once the first post was answered. The first pass of
+/// reconcile is over before: it may find a call before its callback is there, and queue what is queued already.
 async fn posted(mut fleet: Fleet, statuses: &[&str]) -> (Fleet, Receiver, Running, String) {
     fleet.set("RECONCILE_EVERY_SECS", "3600");
     let receiver = Receiver::start(&mut fleet, statuses).await;

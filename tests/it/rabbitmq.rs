@@ -82,8 +82,8 @@ async fn ingest_that_starts_without_its_broker_says_so_and_lives() {
     assert_eq!(ingest.stop(), Some(0));
 }
 
-/// A fleet whose broker takes a message back after a second, and gives it out again after six more, and a transcriber that
-/// needs nine.
+/// A fleet whose broker takes a message back after a second, and gives it out again after six more, and a transcriber
+/// that needs nine.
 async fn impatient_broker() -> Fleet {
     let mut fleet = Fleet::on_rabbitmq().await;
     let url = fleet.settings.iter().find(|(name, _)| *name == "QUEUE_URL").unwrap().1.clone();

@@ -149,8 +149,8 @@ async fn callbacks_while_the_broker_is_away_are_taken_and_archived_when_it_is_ba
     assert_whole(&gated.fleet);
 }
 
-/// The recordings to archive in the order that RabbitMQ has them, which a look leaves there; each once, as what was confirmed
-/// late is there twice.
+/// The recordings to archive in the order that RabbitMQ has them, which a look leaves there; each once, as what was
+/// confirmed late is there twice.
 async fn queued_in_rabbitmq(fleet: &Fleet) -> Vec<String> {
     let url = &fleet.settings.iter().find(|(name, _)| *name == "QUEUE_URL").unwrap().1;
     let path = format!("api/queues/{}/callvault.archive/get", url.rsplit_once('/').unwrap().1);

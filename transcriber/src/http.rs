@@ -44,8 +44,9 @@ impl Peer {
             let message = format!("{key_setting} holds characters that no key has: set it anew");
             TranscriberError::new(FaultKind::Unauthorized, message)
         })?;
-        // No redirects: the media can be sent only once, and the key goes to the configured host alone. A connection for
-        // each exchange: on one that is used again, what a peer says unasked would be taken for another recording's answer.
+        // No redirects: the media can be sent only once, and the key goes to the configured host alone. A connection
+        // for each exchange: on one that is used again, what a peer says unasked would be taken for another recording's
+        // answer.
         let client = Client::builder()
             .pool_max_idle_per_host(0)
             .connect_timeout(CONNECT_TIMEOUT)

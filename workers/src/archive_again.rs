@@ -28,8 +28,9 @@ pub(crate) enum Again {
 }
 
 impl ArchiveAgain<'_> {
-    /// Sets the stored media of `row`, which was looked at as it is there, back, in the name of `actor` for `why`, and queues its archive; only where Twilio
-    /// says at this moment that it has the media. Written down first: a lost job is found again by reconcile.
+    /// Sets the stored media of `row`, which was looked at as it is there, back, in the name of `actor` for `why`, and
+    /// queues its archive; only where Twilio says at this moment that it has the media. Written down first: a lost job
+    /// is found again by reconcile.
     ///
     /// Somebody at work on the archive is [`Fault::Busy`].
     pub(crate) async fn run(&self, row: &RecordingRow, actor: &str, why: &str) -> Result<Again, Fault> {

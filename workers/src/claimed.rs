@@ -78,10 +78,10 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// `body`, which ends only where the claim is still ours, and for most of a lease from then on; with an error otherwise,
-    /// so that a put of it leaves nothing. A worker that was stopped for longer than its lease (a frozen machine, a catalog
-    /// out of reach) can so not write over what another has put there since. The catalog is asked each time: by whose clock
-    /// the claim would still be ours is nothing to go by.
+    /// `body`, which ends only where the claim is still ours, and for most of a lease from then on; with an error
+    /// otherwise, so that a put of it leaves nothing. A worker that was stopped for longer than its lease (a frozen
+    /// machine, a catalog out of reach) can so not write over what another has put there since. The catalog is asked
+    /// each time: by whose clock the claim would still be ours is nothing to go by.
     pub(crate) fn fenced(&self, body: BoxStream<'static, io::Result<Bytes>>) -> BoxStream<'static, io::Result<Bytes>> {
         let held = self.clone();
         let last = stream::once(async move { held.prove().await.map(|()| Bytes::new()) });

@@ -50,7 +50,8 @@ impl DeliveryTarget {
         let mut http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(TIMEOUT)
-            // On a connection that is used again, what a receiver says unasked would be taken for the next one's answer.
+            // On a connection that is used again, what a receiver says unasked would be taken for the next one's
+            // answer.
             .pool_max_idle_per_host(0)
             .no_proxy()
             .user_agent(concat!("callvault/", env!("CARGO_PKG_VERSION")));

@@ -98,9 +98,9 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Works on the deliveries of `stages` until `shutdown`; those of a stage that is not configured here stay in the queue,
-    /// for a worker that is. Then stops in three steps: receives no more; lets work
-    /// under way finish for [`Dispatcher::drain`]; cancels the rest and hands their deliveries back, uncharged.
+    /// Works on the deliveries of `stages` until `shutdown`; those of a stage that is not configured here stay in the
+    /// queue, for a worker that is. Then stops in three steps: receives no more; lets work under way finish for
+    /// [`Dispatcher::drain`]; cancels the rest and hands their deliveries back, uncharged.
     pub async fn run(self, stages: &[Stage], shutdown: CancellationToken) {
         let worker = Arc::new(self);
         let stop = CancellationToken::new();

@@ -62,8 +62,8 @@ pub async fn retention_sweep(
     }
 }
 
-/// Removes what puts that were broken off a day ago or earlier left in the store, and returns how many. It is sealed, but
-/// nobody else would ever delete it.
+/// Removes what puts that were broken off a day ago or earlier left in the store, and returns how many. It is sealed,
+/// but nobody else would ever delete it.
 ///
 /// Safe to run at any time, any number of times and in several places at once.
 pub async fn sweep_unfinished(store: &dyn ObjectStore) -> Result<usize, Fault> {

@@ -15,7 +15,8 @@ use crate::fault::Fault;
 use crate::listed::is_old;
 use crate::reconcile::{PAGE, ReconcileReport, Reconciler};
 
-/// What was queued and is stuck still is queued again after so many times the patience with it, [`AGAIN_AFTER`] at most.
+/// What was queued and is stuck still is queued again after so many times the patience with it, [`AGAIN_AFTER`] at
+/// most.
 const AGAIN_AFTER_PATIENCES: u32 = 10;
 
 impl Reconciler {

@@ -53,7 +53,8 @@ async fn page_of_a_backlog_on_a_server_costs_what_is_on_it() {
         let plan: String = plan.iter().map(|step| step.get::<String, _>(0) + "\n").collect();
         let scan = plan.lines().find(|line| line.contains("Index Scan using recordings_received "));
         assert!(scan.is_some_and(|scan| scan.contains(" rows=500 loops=1")), "{plan}");
-        // By an alias: in one of the ways. What is updated in a table of this size may well be looked for from end to end.
+        // By an alias: in one of the ways. What is updated in a table of this size may well be looked for from end to
+        // end.
         assert!(!plan.contains("Seq Scan on recordings recordings_"), "{plan}");
     }
 }

@@ -91,7 +91,8 @@ async fn unmigrated_catalog_says_so() {
     assert!(matches!(catalog.counts().await, Err(CatalogError::NotMigrated)));
 }
 
-/// Each from a thread of its own, as processes do; a few in a hundred meet a lock that SQLite does not wait for by itself.
+/// Each from a thread of its own, as processes do; a few in a hundred meet a lock that SQLite does not wait for by
+/// itself.
 #[test]
 fn catalog_opened_and_migrated_by_many_at_once_is_migrated_once() {
     for _ in 0..50 {

@@ -1,9 +1,9 @@
 //! The engine on RabbitMQ (3.10 or newer), through lapin.
 //!
-//! Every queue is a quorum queue and every publish is confirmed. AMQP has neither leases nor delays nor a count of charged
-//! attempts: [`leases`] keeps the first in the process, [`delays`] makes the second of queues whose messages expire, and
-//! [`headers`] carries the third. A retry is a copy that is confirmed before the original is acked: a crash in between
-//! leaves two, never none.
+//! Every queue is a quorum queue and every publish is confirmed. AMQP has neither leases nor delays nor a count of
+//! charged attempts: [`leases`] keeps the first in the process, [`delays`] makes the second of queues whose messages
+//! expire, and [`headers`] carries the third. A retry is a copy that is confirmed before the original is acked: a crash
+//! in between leaves two, never none.
 
 mod connection;
 mod consuming;
@@ -65,7 +65,8 @@ pub(crate) struct Amqp {
 }
 
 impl Amqp {
-    /// Connects and makes sure that all queues are there; fails where the broker refuses. One that is away is waited for.
+    /// Connects and makes sure that all queues are there; fails where the broker refuses. One that is away is waited
+    /// for.
     pub(crate) async fn open(url: &str, options: Options) -> Result<Amqp, QueueError> {
         let address = Arc::new(Address::parse(url)?);
         let topology = Topology::new(&address.prefix);

@@ -13,8 +13,8 @@ const OPEN_PAUSE: Duration = Duration::from_millis(50);
 /// What version 2 added.
 const TRACES: &str = "ALTER TABLE messages ADD COLUMN trace_parent TEXT; PRAGMA user_version = 2;";
 
-/// What version 3 added. An older process that is still at the file takes a backfill's messages too and knows nothing of the
-/// column when it parks one: the trigger keeps dead letters in one lane.
+/// What version 3 added. An older process that is still at the file takes a backfill's messages too and knows nothing
+/// of the column when it parks one: the trigger keeps dead letters in one lane.
 const BACKFILL: &str = "
 ALTER TABLE messages ADD COLUMN is_backfill INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX messages_of_a_lane ON messages (stage, is_dead, is_backfill, visible_at, id);
@@ -60,8 +60,8 @@ pub(super) async fn connect(path: &str, connections: u32) -> Result<SqlitePool, 
 }
 
 /// Opens one connection and closes it again. The write-ahead log is turned on by the first to open a file, under a lock
-/// that SQLite does not wait for by itself (<https://www.sqlite.org/wal.html>, "Sometimes Queries Return SQLITE_BUSY In WAL
-/// Mode").
+/// that SQLite does not wait for by itself (<https://www.sqlite.org/wal.html>, "Sometimes Queries Return SQLITE_BUSY In
+/// WAL Mode").
 async fn prove(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
     let began = Instant::now();
     loop {

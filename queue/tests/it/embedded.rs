@@ -51,8 +51,8 @@ fn job(number: u32) -> Job {
     }
 }
 
-/// SQLite does not wait by itself for the lock under which a new file's write-ahead log is turned on. Each opens it from a
-/// thread of its own, as processes do; a few in a hundred meet that lock.
+/// SQLite does not wait by itself for the lock under which a new file's write-ahead log is turned on. Each opens it
+/// from a thread of its own, as processes do; a few in a hundred meet that lock.
 #[test]
 fn new_file_is_opened_by_many_at_once() {
     for _ in 0..100 {

@@ -46,8 +46,8 @@ async fn raw_server(answer: &'static str) -> Url {
     url
 }
 
-/// A server that says to whatever comes over a connection what it said to the first that came over it: how it looks to a
-/// client that asks again before the repetition of an answer reaches it.
+/// A server that says to whatever comes over a connection what it said to the first that came over it: how it looks to
+/// a client that asks again before the repetition of an answer reaches it.
 async fn repeating_server() -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();

@@ -1,5 +1,5 @@
-//! What of a row is late. The sweeps' lists say so first; they are read pages ahead, and so each row of which something is
-//! wrong is seen once more before that is told.
+//! What of a row is late. The sweeps' lists say so first; they are read pages ahead, and so each row of which something
+//! is wrong is seen once more before that is told.
 
 use std::pin::Pin;
 

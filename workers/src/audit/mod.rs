@@ -1,11 +1,11 @@
 //! The audit: whether every recording is accounted for, looked at from all sides on a live system.
 //!
 //! Four looks, one after the other: [`rows`] at every row of the catalog and the objects it names, [`objects`] at every
-//! object of the vault, [`listed`] at every recording Twilio lists, [`letters`] at the dead letters. What is found is told
-//! at once. Memory holds pages, and the SIDs of what was found.
+//! object of the vault, [`listed`] at every recording Twilio lists, [`letters`] at the dead letters. What is found is
+//! told at once. Memory holds pages, and the SIDs of what was found.
 //!
-//! Other processes work meanwhile: what seems wrong is looked at a second time before it is told, and what is young enough
-//! to be on its way is not missed.
+//! Other processes work meanwhile: what seems wrong is looked at a second time before it is told, and what is young
+//! enough to be on its way is not missed.
 
 mod finding;
 mod late;
@@ -95,7 +95,8 @@ pub struct Audit {
 
 impl Audit {
     /// Looks at everything, tells `tell` of each thing as it is found, and returns what there was. Nothing is changed
-    /// unless it repairs; then what was done is in the audit log. Safe to run at any time and in several places at once.
+    /// unless it repairs; then what was done is in the audit log. Safe to run at any time and in several places at
+    /// once.
     ///
     /// # Errors
     /// The first thing that could not be looked at: nothing is proven then. What was told stands.

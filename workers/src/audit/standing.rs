@@ -81,8 +81,8 @@ impl Seen {
         Standing::Final
     }
 
-    /// No sweep takes up what has an error noted: it waits for an operator, without being called failed. What is overdue
-    /// is to be deleted, and has its error named already.
+    /// No sweep takes up what has an error noted: it waits for an operator, without being called failed. What is
+    /// overdue is to be deleted, and has its error named already.
     fn given_up(&self, lacks: &[StuckWork]) -> Vec<Finding> {
         let Some(error) = self.row.error.as_ref().filter(|_| !self.is_overdue) else { return Vec::new() };
         let given_up = lacks.iter().map(|missing| {

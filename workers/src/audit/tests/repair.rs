@@ -1,5 +1,5 @@
-//! What a repair does about each kind of finding that has something to be done about it. (Others have theirs beside what
-//! shows how the finding is come by.)
+//! What a repair does about each kind of finding that has something to be done about it. (Others have theirs beside
+//! what shows how the finding is come by.)
 
 use super::*;
 
