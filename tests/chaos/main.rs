@@ -139,6 +139,8 @@ async fn all(options: &Options, seeds: Vec<u64>, calls: u64, reports: &mut Vec<R
             }
         }
     }
+    // Killed, it would leave its shared memory behind.
+    servers.postgres.lock().await.stop().await;
     Ok(is_done)
 }
 

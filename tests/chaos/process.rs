@@ -72,6 +72,10 @@ impl Drop for Process {
         // A group whose leader was waited for may live on, and its number is not given away before it is empty.
         self.signal(Signal::KILL);
         let _ = self.child.wait();
+        // What libfaketime leaves of a process that was killed.
+        for left in ["faketime_shm_", "sem.faketime_sem_"] {
+            let _ = std::fs::remove_file(format!("/dev/shm/{left}{}", self.child.id()));
+        }
     }
 }
 
