@@ -49,8 +49,13 @@ impl Schedule {
         }
         planned.sort_by_key(|planned| planned.at);
         let mut schedule = Schedule { faults: planned, reconciles_late: false };
-        // Steps whose jobs were lost are found again only once the clocks have caught up with what they wrote.
-        let may_strike = |fault: &Fault| !matches!(fault, Fault::ClockJumped(_, 1..));
+        // Steps whose jobs were lost are found again only once the clocks have caught up with what they wrote. What a
+        // transcriber refused is failed, which is an end, where the dead letter is lost that could be redriven.
+        let may_strike = |fault: &Fault| match fault {
+            Fault::ClockJumped(_, minutes) => *minutes <= 0,
+            Fault::Misdeed(misdeed) => !misdeed.what.contains("refuse"),
+            _ => true,
+        };
         if schedule.wipes_queues() {
             schedule.faults.retain(|planned| may_strike(&planned.fault));
         }
