@@ -4,44 +4,40 @@
 use chrono::{DateTime, Utc};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
-use sqlx::{Any, Row};
+use sqlx::{Any, AssertSqlSafe, Row};
 use twilio::{AccountSid, RecordingSid};
 
 use crate::columns::Columns;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::policy::Policy;
+use crate::take_due::{WAYS, Way};
 
-/// All that is past its date and not held: [`Policy::due`] and the marks, as a query. The same recording may come more
-/// than once. `$1` the recording to go on after, `$2` to `$4` the cutoffs of audio, transcripts and Twilio's copy
-/// (null: no such rule), `$5` now. The conditions repeat those of the partial indexes word for word, or a planner may
-/// not see that they apply.
-macro_rules! due {
-    () => {
-        "(SELECT account_sid, recording_sid FROM recordings \
-          WHERE status NOT IN ('absent', 'deleted') AND audio_deleted_at IS NULL AND is_held = 0 \
-          AND retention_from <= $2 AND recording_sid > $1 \
-          UNION ALL SELECT account_sid, recording_sid FROM recordings \
-          WHERE has_transcripts = 1 AND is_held = 0 AND retention_from <= $3 AND recording_sid > $1 \
-          UNION ALL SELECT account_sid, recording_sid FROM recordings \
-          WHERE media_state = 'stored' AND twilio_deleted_at IS NULL AND is_held = 0 \
-          AND archived_at <= $4 AND recording_sid > $1 \
-          AND flags NOT LIKE '%\"shorter_than_its_header\"%' AND flags NOT LIKE '%\"duration_differs\"%' \
-          UNION ALL SELECT account_sid, recording_sid FROM recordings \
-          WHERE erase_requested_at IS NOT NULL AND status NOT IN ('absent', 'deleted') AND is_held = 0 \
-          AND erase_requested_at <= $5 AND recording_sid > $1 \
-          UNION ALL SELECT account_sid, recording_sid FROM recordings \
-          WHERE marked_at IS NOT NULL AND status <> 'deleted' AND marked_at <= $5 AND recording_sid > $1) AS due"
-    };
+/// All that is past its date and not held: [`WAYS`] as one query. The same recording may come more than once. `$1` the
+/// recording to go on after, `$2` to `$6` the [`cutoffs`] (null: no such rule).
+fn due() -> String {
+    let ways = WAYS.iter().zip(2..).map(|(Way { condition, due_at, .. }, cutoff)| {
+        format!(
+            "SELECT account_sid, recording_sid FROM recordings \
+             WHERE {condition} AND {due_at} <= ${cutoff} AND recording_sid > $1"
+        )
+    });
+    format!("({}) AS due", ways.collect::<Vec<_>>().join(" UNION ALL "))
 }
 
-pub(crate) const DUE_FOR_PURGE: &str =
-    concat!("SELECT DISTINCT account_sid, recording_sid FROM ", due!(), " ORDER BY recording_sid LIMIT $6");
+/// A page of it; `$7` how many.
+pub(crate) fn due_for_purge() -> String {
+    format!("SELECT DISTINCT account_sid, recording_sid FROM {} ORDER BY recording_sid LIMIT $7", due())
+}
 
-/// The same of one recording: `$6`.
-const IS_DUE: &str = concat!("SELECT 1 FROM ", due!(), " WHERE due.recording_sid = $6 LIMIT 1");
+/// The same of one recording: `$7`.
+fn is_due() -> String {
+    format!("SELECT 1 FROM {} WHERE due.recording_sid = $7 LIMIT 1", due())
+}
 
-const OVERDUE: &str = concat!("SELECT COUNT(DISTINCT recording_sid) FROM ", due!());
+fn overdue() -> String {
+    format!("SELECT COUNT(DISTINCT recording_sid) FROM {}", due())
+}
 
 impl Catalog {
     /// Recordings of which something is due at `now` by `policy`, by an erasure request, or because its deletion was
@@ -58,7 +54,7 @@ impl Catalog {
         after: Option<&RecordingSid>,
         limit: u32,
     ) -> Result<Vec<(AccountSid, RecordingSid)>, CatalogError> {
-        let query = bind_due(sqlx::query(DUE_FOR_PURGE), policy, now, after).bind(i64::from(limit));
+        let query = bind_due(sqlx::query(AssertSqlSafe(due_for_purge())), policy, now, after).bind(i64::from(limit));
         read_sids(&self.read_all(query).await?)
     }
 
@@ -72,7 +68,7 @@ impl Catalog {
         now: DateTime<Utc>,
         sid: &RecordingSid,
     ) -> Result<bool, CatalogError> {
-        let query = bind_due(sqlx::query(IS_DUE), policy, now, None).bind(sid.to_string());
+        let query = bind_due(sqlx::query(AssertSqlSafe(is_due())), policy, now, None).bind(sid.to_string());
         Ok(self.read_optional(query).await?.is_some())
     }
 
@@ -82,7 +78,7 @@ impl Catalog {
     /// # Errors
     /// What the database said.
     pub async fn overdue(&self, policy: &Policy, now: DateTime<Utc>) -> Result<u64, CatalogError> {
-        let count = self.read_optional(bind_due(sqlx::query(OVERDUE), policy, now, None)).await?;
+        let count = self.read_optional(bind_due(sqlx::query(AssertSqlSafe(overdue())), policy, now, None)).await?;
         Ok(count.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or_default().unsigned_abs())
     }
 }
@@ -101,9 +97,8 @@ pub(crate) fn bind_due<'q>(
     now: DateTime<Utc>,
     after: Option<&RecordingSid>,
 ) -> Query<'q, Any, AnyArguments> {
-    let [audio, transcripts, twilio, erasure, _mark] = cutoffs(policy, now);
     let after = after.map(RecordingSid::to_string).unwrap_or_default();
-    query.bind(after).bind(audio).bind(transcripts).bind(twilio).bind(erasure)
+    cutoffs(policy, now).into_iter().fold(query.bind(after), Query::bind)
 }
 
 /// Up to when what falls due in each way is due at `now`: audio, transcripts, Twilio's copy (none: no such rule), what

@@ -36,9 +36,9 @@ impl Default for After {
 /// One way to fall due.
 pub(crate) struct Way {
     /// Begins with that of its partial index, word for word, or a planner may not see that it applies.
-    condition: &'static str,
+    pub(crate) condition: &'static str,
     /// Since when it is due.
-    due_at: &'static str,
+    pub(crate) due_at: &'static str,
     /// Whether its index is by that date, and not by the SID.
     is_by_date: bool,
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::Policy;
 use crate::contract::server::Database;
 use crate::dialect::POSTGRES;
-use crate::take_due::{WAYS, take_due};
+use crate::take_due::take_due;
 
 const POLICY: Policy = Policy { retention_days: 30, transcript_days: 7, twilio_delete_after_days: Some(0) };
 const INDEXES: [&str; 5] = ["audio_to_purge", "transcripts_to_purge", "twilio_to_purge", "to_erase", "marked"];
@@ -27,8 +27,8 @@ async fn sweep_reads_each_partial_index_and_never_the_whole_table() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = Catalog::connect(&format!("sqlite:{}/catalog.db", folder.path().display())).await.unwrap();
     catalog.migrate().await.unwrap();
-    for sql in [DUE_FOR_PURGE, OVERDUE] {
-        let plan = sqlite_plan(&catalog, sql).await;
+    for sql in [due_for_purge(), overdue()] {
+        let plan = sqlite_plan(&catalog, &sql).await;
         for index in INDEXES {
             assert!(plan.contains(&format!("SEARCH recordings USING INDEX recordings_{index} ")), "{index}:\n{plan}");
         }
@@ -46,7 +46,7 @@ async fn question_about_one_recording_reads_that_one() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = Catalog::connect(&format!("sqlite:{}/catalog.db", folder.path().display())).await.unwrap();
     catalog.migrate().await.unwrap();
-    let plan = sqlite_plan(&catalog, IS_DUE).await;
+    let plan = sqlite_plan(&catalog, &is_due()).await;
     let searches = plan.matches("(recording_sid=?)").count();
     assert_eq!((searches, plan.contains("SCAN recordings")), (INDEXES.len(), false), "{plan}");
 }
@@ -81,9 +81,10 @@ async fn sweep_on_a_server_reads_each_partial_index_and_never_the_whole_table() 
     let mut session = database.session().await;
     fill(&mut session).await;
     let due = 20 * 60_000;
-    let cutoffs = format!("'', {due}, {due}, {due}, {due}, 500");
-    for sql in [DUE_FOR_PURGE, OVERDUE] {
-        let plan = postgres_plan(&mut session, sql, ("text, bigint, bigint, bigint, bigint, bigint", &cutoffs)).await;
+    let types = "text, bigint, bigint, bigint, bigint, bigint, bigint";
+    let cutoffs = format!("'', {due}, {due}, {due}, {due}, {due}, 500");
+    for sql in [due_for_purge(), overdue()] {
+        let plan = postgres_plan(&mut session, &sql, (types, &cutoffs)).await;
         for index in INDEXES {
             assert!(plan.contains(&format!("recordings_{index} ")), "{index}:\n{plan}");
         }
