@@ -6,17 +6,9 @@ use serde_json::{Value, json};
 use simulator::Faults;
 
 use crate::engines::on_each_engine;
-use crate::fleet::{Fleet, Running, call, until};
+use crate::fleet::{Fleet, call, until};
 use crate::receiver::Receiver;
 use crate::whole::assert_whole;
-
-/// Serves, and hears of recordings by their callbacks alone: a pass of reconcile may find one before its callback is there.
-async fn serve(fleet: &mut Fleet) -> Running {
-    fleet.set("RECONCILE_EVERY_SECS", "3600");
-    let serving = fleet.serve(true).await;
-    until("the first pass is over", async || fleet.logged(&["reconcile pass"])).await;
-    serving
-}
 
 /// The reason of the only dead letter of all stages.
 fn reason(fleet: &Fleet, stage: &str, sid: &str) -> String {
@@ -27,7 +19,7 @@ fn reason(fleet: &Fleet, stage: &str, sid: &str) -> String {
 }
 
 async fn recording_the_transcriber_refused_is_transcribed_after_a_redrive(mut fleet: Fleet) {
-    let _serving = serve(&mut fleet).await;
+    let _serving = fleet.serve_by_callbacks().await;
     fleet.twilio.set_faults(Faults { transcriber_refusal_every: Some(1), ..Faults::default() });
     let sid = fleet.place(call(0)).await;
     fleet.settled(1, &["failed"]).await;
@@ -46,7 +38,7 @@ async fn recording_the_transcriber_refused_is_transcribed_after_a_redrive(mut fl
 }
 
 async fn callback_that_comes_once_more_leaves_what_was_given_up_to_the_operator(mut fleet: Fleet) {
-    let _serving = serve(&mut fleet).await;
+    let _serving = fleet.serve_by_callbacks().await;
     fleet.twilio.set_faults(Faults { transcriber_refusal_every: Some(1), ..Faults::default() });
     let sid = fleet.place(call(0)).await;
     fleet.idle().await;
@@ -60,7 +52,7 @@ async fn callback_that_comes_once_more_leaves_what_was_given_up_to_the_operator(
 
 async fn delivery_that_was_given_up_is_taken_after_a_redrive(mut fleet: Fleet) {
     let receiver = Receiver::start(&mut fleet, &["410", "200"]).await;
-    let _serving = serve(&mut fleet).await;
+    let _serving = fleet.serve_by_callbacks().await;
     let sid = fleet.place(call(0)).await;
     until("it is given up", async || fleet.queued("dead") == 1).await;
     assert!(reason(&fleet, "deliver", &sid).contains("410 Gone"));
@@ -71,7 +63,7 @@ async fn delivery_that_was_given_up_is_taken_after_a_redrive(mut fleet: Fleet) {
 }
 
 async fn redrive_of_one_stage_leaves_the_others_dead_letters(mut fleet: Fleet) {
-    let _serving = serve(&mut fleet).await;
+    let _serving = fleet.serve_by_callbacks().await;
     fleet.twilio.set_faults(Faults { transcriber_refusal_every: Some(1), ..Faults::default() });
     let sid = fleet.place(call(0)).await;
     until("it is given up", async || fleet.queued("dead") == 1).await;

@@ -6,13 +6,10 @@ use crate::engines::on_each_engine;
 use crate::fleet::{Fleet, Running, call, until};
 use crate::receiver::{Receiver, SECRET};
 
-/// A call on its way to a receiver that answers so; returns once the first post was answered. The first pass of
-/// reconcile is over before: it may find a call before its callback is there, and queue what is queued already.
+/// A call on its way to a receiver that answers so; returns once the first post was answered.
 async fn posted(mut fleet: Fleet, statuses: &[&str]) -> (Fleet, Receiver, Running, String) {
-    fleet.set("RECONCILE_EVERY_SECS", "3600");
     let receiver = Receiver::start(&mut fleet, statuses).await;
-    let serving = fleet.serve(true).await;
-    until("the first pass is over", async || fleet.logged(&["reconcile pass"])).await;
+    let serving = fleet.serve_by_callbacks().await;
     let sid = fleet.place(call(0)).await;
     until("it is posted", async || !receiver.posts().is_empty()).await;
     (fleet, receiver, serving, sid)

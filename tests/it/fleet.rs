@@ -177,6 +177,15 @@ impl Fleet {
         serving
     }
 
+    /// Serves, and hears of recordings by their callbacks alone: a pass of reconcile may find one before its callback is
+    /// there, and queue what is queued already.
+    pub(crate) async fn serve_by_callbacks(&mut self) -> Running {
+        self.set("RECONCILE_EVERY_SECS", "3600");
+        let serving = self.serve(true).await;
+        until("the first pass is over", async || self.logged(&["reconcile pass"])).await;
+        serving
+    }
+
     /// Waits until the sweep that `serve` begins with is over: it would take what is past its date already.
     pub(crate) async fn swept(&self) {
         until("the first sweep is over", async || self.logged(&["retention sweep"])).await;

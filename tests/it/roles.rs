@@ -112,11 +112,8 @@ async fn sigterm_lets_work_under_way_finish(fleet: Fleet) {
 
 async fn sigterm_hands_back_what_does_not_finish_in_time_and_charges_nothing(mut fleet: Fleet) {
     fleet.set("WORKER_DRAIN_SECS", "0");
-    // A pass may find the call before its callback is there, and queue what is queued already.
-    fleet.set("RECONCILE_EVERY_SECS", "3600");
     fleet.twilio.set_faults(Faults { transcriber_delay_ms: 600_000, ..Faults::default() });
-    let serving = fleet.serve(true).await;
-    until("the first pass is over", async || fleet.logged(&["reconcile pass"])).await;
+    let serving = fleet.serve_by_callbacks().await;
     fleet.place(call(0)).await;
     until("it is being transcribed", async || fleet.twilio.counters().requests_to("deepgram") == 1).await;
     assert_eq!(serving.stop(), Some(0));
