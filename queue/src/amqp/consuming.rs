@@ -171,7 +171,7 @@ impl Consuming {
         let message = message.clone().sent(now_ms);
         let queue = match to.is_dead() {
             true => self.topology.lane(to),
-            false => self.topology.after(to, message.remaining(now_ms)),
+            false => self.topology.after(to, message.wait()),
         };
         self.publisher.publish(queue, message, CONFIRM_LIMIT).await
     }

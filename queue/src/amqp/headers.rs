@@ -115,10 +115,16 @@ impl Message {
         }
     }
 
-    /// To be sent now, to where it waits for what is left.
+    /// To be sent now, to where it waits for what is left. What was meant to wait a second waits no longer, even where
+    /// our clock was put back since.
     pub(super) fn sent(self, now_ms: i64) -> Message {
-        let wait_ms = i64::try_from(self.remaining(now_ms).as_millis()).ok();
-        Message { wait_ms, ..self }
+        let left_ms = i64::try_from(self.remaining(now_ms).as_millis()).unwrap_or(i64::MAX);
+        Message { wait_ms: Some(self.wait_ms.map_or(left_ms, |wait_ms| wait_ms.min(left_ms))), ..self }
+    }
+
+    /// How long it waits once it is sent.
+    pub(super) fn wait(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.wait_ms.unwrap_or(0)).unwrap_or(0))
     }
 
     /// How long until it may be received.
@@ -222,6 +228,16 @@ mod tests {
         let ahead = Message { not_before_ms: now_ms + hour_ms + 5_000, ..message() }.sent(now_ms + hour_ms);
         let read = Message::read(LIVE, Vec::new(), &ahead.properties(Uuid::nil()), now_ms + 4_000);
         assert_eq!(read.remaining(now_ms + 4_000), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn wait_is_no_longer_for_a_clock_that_is_put_back_before_it_is_sent() {
+        let (hour_ms, now_ms) = (3_600_000, 1_700_000_000_000);
+        let ahead = Message { not_before_ms: now_ms + hour_ms + 5_000, ..message() }.sent(now_ms + hour_ms);
+        let sent = ahead.sent(now_ms + 1_000);
+        assert_eq!(sent.wait(), Duration::from_secs(5));
+        let after_four = Message::read(LIVE, Vec::new(), &sent.properties(Uuid::nil()), now_ms + 5_000);
+        assert_eq!(after_four.remaining(now_ms + 5_000), Duration::from_secs(1));
     }
 
     #[test]

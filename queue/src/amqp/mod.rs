@@ -86,7 +86,7 @@ impl Amqp {
             Settlement::Ack => None,
             Settlement::RetryAfter { delay, charge } => {
                 let attempt = again.attempt.saturating_sub(u32::from(!charge));
-                Some((lane, Message { attempt, not_before_ms: later(now_ms, delay), ..again }))
+                Some((lane, Message { attempt, not_before_ms: later(now_ms, delay), ..again }.sent(now_ms)))
             }
             Settlement::DeadLetter { reason } => {
                 let message = Message { reason: Some(reason), died_at_ms: Some(now_ms), ..again };
