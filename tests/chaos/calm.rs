@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const SKEWED_PATIENCE: Duration = Duration::from_secs(900);
 const COMMAND_PATIENCE: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// A look costs processes, and some waits are of minutes.
+const LOOK_EVERY_MOST: Duration = Duration::from_secs(3);
 const REDRIVES: u32 = 3;
 
 /// What was parked on the way.
@@ -86,13 +88,17 @@ impl Calm {
     async fn wait(&mut self, world: &World, calls: &[Call], is_meant: impl Fn(&RecordingSid) -> bool) {
         let (began, mut last) = (Instant::now(), String::new());
         while began.elapsed() < self.patience {
-            // A job that is just being handed over is in neither count: two looks in a row find it.
-            match (unfinished(world, calls, &is_meant).await, unfinished(world, calls, &is_meant).await) {
-                (Ok(None), Ok(None)) => return,
-                (Ok(Some(what)), _) | (_, Ok(Some(what))) => last = what,
-                (Err(error), _) | (_, Err(error)) => last = format!("{error:#}"),
+            let mut seen = unfinished(world, calls, &is_meant).await;
+            if matches!(seen, Ok(None)) {
+                // A job that is just being handed over is in neither count: two looks in a row find it.
+                seen = unfinished(world, calls, &is_meant).await;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            match seen {
+                Ok(None) => return,
+                Ok(Some(what)) => last = what,
+                Err(error) => last = format!("{error:#}"),
+            }
+            tokio::time::sleep((began.elapsed() / 20).clamp(LOOK_EVERY, LOOK_EVERY_MOST)).await;
         }
         self.exceptions.push(format!("not settled within {:?}: {last}", self.patience));
     }

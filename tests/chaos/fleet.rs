@@ -32,6 +32,7 @@ struct Slot {
 }
 
 pub(crate) struct Fleet {
+    program: PathBuf,
     folder: PathBuf,
     settings: Settings,
     slots: BTreeMap<Role, Mutex<Slot>>,
@@ -51,12 +52,13 @@ impl Drop for Supervisor {
 
 impl Fleet {
     /// Nothing runs yet.
-    pub(crate) fn new(folder: &Path, settings: Settings) -> anyhow::Result<Arc<Fleet>> {
+    pub(crate) fn new(program: &Path, folder: &Path, settings: Settings) -> anyhow::Result<Arc<Fleet>> {
         let slot = |role| (role, Mutex::new(Slot { port: free_port(), is_wanted: false, process: None }));
         let slots = Role::ALL.into_iter().map(slot).collect();
         let clock = |role: Role| Ok((role, WallClock::new(folder.join(format!("{}.clock", role.file_name())))?));
         let clocks = Role::ALL.into_iter().map(clock).collect::<anyhow::Result<_>>()?;
-        Ok(Arc::new(Fleet { folder: folder.to_owned(), settings, slots, clocks, ends: StdMutex::default() }))
+        let (program, folder) = (program.to_owned(), folder.to_owned());
+        Ok(Arc::new(Fleet { program, folder, settings, slots, clocks, ends: StdMutex::default() }))
     }
 
     /// Where an ingest listens, or another role shows its metrics.
@@ -147,7 +149,7 @@ impl Fleet {
 
     /// `callvault` with these arguments, and nothing but the fleet's settings as its environment.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callvault"));
+        let mut command = Command::new(&self.program);
         command.args(arguments).env_clear().envs(&self.settings).current_dir(&self.folder);
         command
     }

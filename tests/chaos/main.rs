@@ -62,6 +62,9 @@ struct Options {
     /// Keep the folder of each run, not only of those that failed.
     #[arg(long)]
     keep: bool,
+    /// The callvault to run; default: the one that was built along.
+    #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_callvault"))]
+    program: PathBuf,
     /// Names of tests, as cargo test passes them on: nothing is run where none is in "chaos".
     #[arg(hide = true)]
     filters: Vec<String>,
@@ -118,7 +121,7 @@ async fn chaos(options: &Options) -> anyhow::Result<bool> {
 async fn all(options: &Options, seeds: Vec<u64>, calls: u64, reports: &mut Vec<Report>) -> anyhow::Result<bool> {
     let work = tempfile::Builder::new().prefix("chaos").tempdir()?;
     open_to_all(work.path())?;
-    let servers = Arc::new(Servers::start(work.path()).await?);
+    let servers = Arc::new(Servers::start(work.path(), options.program.canonicalize()?).await?);
     let mut is_done = true;
     for seed in seeds {
         let schedule = if options.calm { Schedule::default() } else { Schedule::drawn(seed, spread(calls)) };

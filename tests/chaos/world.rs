@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
@@ -32,22 +32,26 @@ const MOMENT: Duration = Duration::from_millis(100);
 const STRIKE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What quorum queues hold is counted once a tick, else of five seconds; what was on its way from one to another when
-/// the broker was killed is sent again after ten seconds, else three minutes.
-const RABBITMQ: &str = "-rabbit quorum_tick_interval 1000 -rabbit dead_letter_worker_publisher_confirm_timeout 10000";
+/// the broker was killed is sent again after ten seconds, else three minutes. Idle schedulers of Erlang's do not spin: other
+/// runs are on the same cores.
+const RABBITMQ: &str = "-rabbit quorum_tick_interval 1000 -rabbit dead_letter_worker_publisher_confirm_timeout 10000 \
+                        +sbwt none +sbwtdcpu none +sbwtdio none";
 /// A killed process loses nothing that it wrote, synced or not; only a machine does.
 const POSTGRES: &[&str] = &["max_connections=200", "fsync=off"];
 
 /// The servers that all runs share.
 pub(crate) struct Servers {
+    program: PathBuf,
     pub(crate) rabbitmq: Mutex<RabbitMq>,
     pub(crate) postgres: Mutex<Postgres>,
 }
 
 impl Servers {
-    pub(crate) async fn start(folder: &Path) -> anyhow::Result<Servers> {
+    /// `program` is the `callvault` that runs beside them.
+    pub(crate) async fn start(folder: &Path, program: PathBuf) -> anyhow::Result<Servers> {
         let (rabbitmq, postgres) =
             tokio::try_join!(RabbitMq::start(folder, RABBITMQ), Postgres::start(folder, POSTGRES))?;
-        Ok(Servers { rabbitmq: Mutex::new(rabbitmq), postgres: Mutex::new(postgres) })
+        Ok(Servers { program, rabbitmq: Mutex::new(rabbitmq), postgres: Mutex::new(postgres) })
     }
 
     /// Starts again what the run before left lying.
@@ -101,7 +105,7 @@ impl World {
         ] {
             lines.insert(peer, Proxy::before(vec![address]).await?);
         }
-        let fleet = Fleet::new(folder, settings(&name, folder, &lines)?)?;
+        let fleet = Fleet::new(&servers.program, folder, settings(&servers.program, &name, folder, &lines)?)?;
         let ingests = [fleet.port(Role::Ingest(1)).await, fleet.port(Role::Ingest(2)).await];
         let ingests = ingests.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let balancer = Proxy::before(ingests.to_vec()).await?;
@@ -253,10 +257,10 @@ impl World {
 }
 
 /// Short leases and periods, so that what a dead process had in hand comes back within the run.
-fn settings(name: &str, folder: &Path, lines: &BTreeMap<Peer, Proxy>) -> anyhow::Result<Settings> {
+fn settings(program: &Path, name: &str, folder: &Path, lines: &BTreeMap<Peer, Proxy>) -> anyhow::Result<Settings> {
     let at = |peer: Peer| lines[&peer].address();
     let identity = folder.join("identity.txt").display().to_string();
-    done(std::process::Command::new(env!("CARGO_BIN_EXE_callvault")).args(["keys", "generate", "--output", &identity]))
+    done(std::process::Command::new(program).args(["keys", "generate", "--output", &identity]))
         .context("keys generate")?;
     Ok(BTreeMap::from([
         ("TWILIO_ACCOUNT_SID", ACCOUNT.to_owned()),
