@@ -101,16 +101,13 @@ impl Catalog {
     }
 
     async fn set_expiry(&self, claim: &Claim, expires_at: i64) -> Result<bool, CatalogError> {
-        let mut transaction = self.begin().await?;
         let update =
             sqlx::query("UPDATE claims SET expires_at = $1 WHERE recording_sid = $2 AND work = $3 AND fence = $4")
                 .bind(expires_at)
                 .bind(claim.recording_sid.as_str())
                 .bind(claim.work.as_str())
                 .bind(claim.fence);
-        let updated = transaction.execute(update).await?;
-        transaction.commit().await?;
-        Ok(updated.rows_affected() == 1)
+        Ok(self.write(update).await?.rows_affected() == 1)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::{AnyConnection, Connection, Executor, Row};
 
@@ -23,7 +24,7 @@ enum Held {
     File(File),
     /// The server unlocks what a transaction locked when that ends, with its session at the latest. A lock of the
     /// session itself would stay with a pooler's connection, and so with nobody.
-    Transaction(AnyConnection),
+    Transaction { connection: AnyConnection, patience: Duration },
 }
 
 impl Catalog {
@@ -34,7 +35,10 @@ impl Catalog {
     pub async fn lock_schedule(&self, schedule: Schedule) -> Result<Option<ScheduleLock>, CatalogError> {
         let held = match &self.file {
             Some(catalog) => lock_file(catalog, schedule)?.map(Held::File),
-            None => self.lock_on_server(schedule).await?.map(Held::Transaction),
+            None => {
+                let connection = self.lock_on_server(schedule).await?;
+                connection.map(|connection| Held::Transaction { connection, patience: self.dialect.patience })
+            }
         };
         Ok(held.map(|held| ScheduleLock { held }))
     }
@@ -71,13 +75,14 @@ impl ScheduleLock {
     /// Gives the right up. It is free for others when this returns.
     ///
     /// # Errors
-    /// What the server said; it may be that it was lost before, and that another ran the schedule meanwhile.
+    /// What the server said, or that it said nothing; it may be that it was lost before, and that another ran the
+    /// schedule meanwhile.
     pub async fn release(self) -> Result<(), CatalogError> {
         match self.held {
             Held::File(file) => drop(file),
-            Held::Transaction(mut connection) => {
-                connection.execute("ROLLBACK").await?;
-                connection.close().await?;
+            Held::Transaction { mut connection, patience } => {
+                in_time(patience, connection.execute("ROLLBACK")).await?;
+                in_time(patience, connection.close()).await?;
             }
         }
         Ok(())

@@ -24,6 +24,11 @@ impl Catalog {
         Ok(Transaction { inner: self.ask(&self.writers, begun).await?, patience: self.dialect.patience })
     }
 
+    /// One statement that is a transaction by itself.
+    pub(crate) async fn write(&self, query: Query<'_, Any, AnyArguments>) -> Result<AnyQueryResult, CatalogError> {
+        self.ask(&self.writers, query.execute(&self.writers)).await
+    }
+
     /// Rows, read outside of any transaction.
     pub(crate) async fn read_all(&self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<AnyRow>, CatalogError> {
         self.ask(&self.readers, query.fetch_all(&self.readers)).await
@@ -58,9 +63,10 @@ async fn begin(pool: AnyPool, statement: &'static str) -> Result<sqlx::Transacti
 /// A pool says only that it waited: one connection more tells whether one can be made at all.
 async fn why_none_is_free(pool: &AnyPool) -> CatalogError {
     let options = pool.connect_options();
-    match in_time(pool.options().get_acquire_timeout(), options.connect()).await {
+    let patience = pool.options().get_acquire_timeout();
+    match in_time(patience, options.connect()).await {
         Ok(connection) => {
-            let _ = connection.close().await;
+            let _ = in_time(patience, connection.close()).await;
             sqlx::Error::PoolTimedOut.into()
         }
         Err(reason) => reason.into(),

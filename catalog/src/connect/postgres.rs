@@ -1,5 +1,6 @@
 //! A catalog on a PostgreSQL server.
 
+use std::future::ready;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -13,6 +14,9 @@ use crate::session::in_time;
 
 /// Waiting longer than this for a connection means that the server is down, or too slow for its load.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+/// A connection that was used so lately answered when it was given back: it is not asked again. To ask is a round trip
+/// more for each transaction of a busy worker's.
+const USED_LATELY: Duration = Duration::from_millis(100);
 /// A connection that does not answer for so long is thrown away.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// Connections are made anew from time to time, so that a name that moved to another server is followed.
@@ -51,7 +55,7 @@ pub(super) async fn open(url: &str, options: CatalogOptions) -> Result<Catalog, 
     let connect_options = connect_options(url)?;
     sqlx::any::install_default_drivers();
     // A pool would try for as long as it waits, and then say only that it waited.
-    connect(&connect_options).await?.close().await?;
+    in_time(ACQUIRE_TIMEOUT, connect(&connect_options).await?.close()).await?;
     let pool = pool(options.max_connections.get(), &connect_options);
     Ok(Catalog { dialect: &POSTGRES, writers: pool.clone(), readers: pool, file: None })
 }
@@ -91,7 +95,10 @@ fn pool(connections: u32, options: &AnyConnectOptions) -> AnyPool {
         // A connection may not have outlived a restart or a failover of its server. The pool's own tests would wait for
         // one that is gone without a word, and keep its place for good.
         .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(answers(connection)))
+        .before_acquire(|connection, meta| match meta.idle_for < USED_LATELY {
+            true => Box::pin(ready(Ok(true))),
+            false => Box::pin(answers(connection)),
+        })
         .after_release(|connection, _| Box::pin(answers(connection)))
         .connect_lazy_with(options.clone())
 }
