@@ -20,6 +20,7 @@ use crate::process::Process;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 const COMMAND_PATIENCE: Duration = Duration::from_secs(180);
 
 pub(crate) type Settings = BTreeMap<&'static str, String>;
@@ -36,6 +37,8 @@ pub(crate) struct Fleet {
     folder: PathBuf,
     settings: Settings,
     slots: BTreeMap<Role, Mutex<Slot>>,
+    /// One for all: to make one reads every certificate of the system's.
+    http: reqwest::Client,
     clocks: BTreeMap<Role, WallClock>,
     /// How each process that nobody told to end ended.
     ends: StdMutex<Vec<(Role, String)>>,
@@ -58,7 +61,8 @@ impl Fleet {
         let clock = |role: Role| Ok((role, WallClock::new(folder.join(format!("{}.clock", role.file_name())))?));
         let clocks = Role::ALL.into_iter().map(clock).collect::<anyhow::Result<_>>()?;
         let (program, folder) = (program.to_owned(), folder.to_owned());
-        Ok(Arc::new(Fleet { program, folder, settings, slots, clocks, ends: StdMutex::default() }))
+        let http = reqwest::Client::builder().timeout(ANSWER_PATIENCE).build()?;
+        Ok(Arc::new(Fleet { program, folder, settings, slots, http, clocks, ends: StdMutex::default() }))
     }
 
     /// Where an ingest listens, or another role shows its metrics.
@@ -174,7 +178,7 @@ impl Fleet {
         let mut jobs = 0;
         for role in Role::ALL.into_iter().filter(|role| matches!(role, Role::Worker(_))) {
             let page = format!("http://127.0.0.1:{}/metrics", self.port(role).await);
-            let text = reqwest::get(page).await.ok()?.text().await.ok()?;
+            let text = self.http.get(page).send().await.ok()?.text().await.ok()?;
             let in_flight = text.lines().filter(|line| line.starts_with("callvault_jobs_in_flight{"));
             jobs += in_flight.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum::<u64>();
         }
@@ -192,7 +196,7 @@ impl Fleet {
                 continue;
             }
             let url = format!("http://127.0.0.1:{port}/readyz");
-            if !reqwest::get(url).await.is_ok_and(|answer| answer.status().is_success()) {
+            if !self.http.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
                 return false;
             }
         }
