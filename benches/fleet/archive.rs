@@ -37,13 +37,13 @@ pub(crate) struct Batch {
 }
 
 /// What one run came to.
-struct Archived {
+pub(crate) struct Archived {
     per_second: f64,
-    mb_per_second: f64,
+    pub(crate) mb_per_second: f64,
     cpu_secs: f64,
-    cpu_per_gb: f64,
+    pub(crate) cpu_per_gb: f64,
     per_cpu_second: f64,
-    peak_mib: f64,
+    pub(crate) peak_mib: f64,
     s3_cpu_per_gb: f64,
     broker_cpu_per_gb: f64,
 }
@@ -52,13 +52,16 @@ struct Archived {
 pub(crate) async fn measure(bench: &mut Bench, load: Load) -> anyhow::Result<()> {
     let load = Load { recordings: bench.options.count(load.recordings), ..load };
     let Load { recordings, bytes, concurrency } = load;
-    ensure_disk(&bench.engines.folder, recordings * bytes)?;
-    let runs = runs(bench, load).await?;
-    let length = if bytes >= 1_000_000 { format!("{} MB", bytes / 1_000_000) } else { format!("{} KB", bytes / 1_000) };
+    let (runs, length) = (runs(bench, load).await?, length(bytes));
     let title = format!("Archive: {recordings} recordings of {length}, {concurrency} at once");
     let is_small = bytes < WARM_UP_BYTES;
     bench.tell(Section { title, rows: if is_small { small_rows(&runs) } else { rows(&runs) } });
     Ok(())
+}
+
+/// A recording's, as it is told.
+pub(crate) fn length(bytes: u64) -> String {
+    if bytes >= 1_000_000 { format!("{} MB", bytes / 1_000_000) } else { format!("{} KB", bytes / 1_000) }
 }
 
 fn rows(runs: &Runs<Archived>) -> Vec<Row> {
@@ -95,14 +98,20 @@ fn small_rows(runs: &Runs<Archived>) -> Vec<Row> {
 async fn runs(bench: &mut Bench, load: Load) -> anyhow::Result<Runs<Archived>> {
     let mut runs = Runs::default();
     for sides in bench.alternating().chunks(2) {
-        let warm_up = batch(bench, load.concurrency, load.bytes.min(WARM_UP_BYTES));
-        let batch = batch(bench, load.recordings, load.bytes);
+        let batches = batches(bench, load)?;
         for side in sides {
-            runs.push(*side, run(bench, Who::Side(*side), load, [&warm_up, &batch]).await?);
+            runs.push(*side, run(bench, Who::Side(*side), load, &batches).await?);
         }
-        runs.bare.push(run(bench, Who::Bare, load, [&warm_up, &batch]).await?);
+        runs.bare.push(run(bench, Who::Bare, load, &batches).await?);
     }
     Ok(runs)
+}
+
+/// What warms up, and what is measured.
+pub(crate) fn batches(bench: &mut Bench, load: Load) -> anyhow::Result<[Batch; 2]> {
+    ensure_disk(&bench.engines.folder, load.recordings * load.bytes)?;
+    let warm_up = batch(bench, load.concurrency, load.bytes.min(WARM_UP_BYTES));
+    Ok([warm_up, batch(bench, load.recordings, load.bytes)])
 }
 
 /// The S3 server holds parts and the object made of them for a moment; the rest is for whatever else writes there.
@@ -132,7 +141,13 @@ pub(crate) fn batch(bench: &mut Bench, recordings: u64, bytes: u64) -> Batch {
     batch
 }
 
-async fn run(bench: &mut Bench, who: Who, load: Load, [warm_up, batch]: [&Batch; 2]) -> anyhow::Result<Archived> {
+/// Archives them with programs that were just started; afterwards nothing is left of them.
+pub(crate) async fn run(
+    bench: &mut Bench,
+    who: Who,
+    load: Load,
+    [warm_up, batch]: &[Batch; 2],
+) -> anyhow::Result<Archived> {
     let mut contender = Contender::start(bench, who, load.concurrency).await?;
     archived(bench, &mut contender, warm_up).await?;
     let (cpu, servers) = (contender.cpu_secs()?, bench.engines.cpu()?);
@@ -157,7 +172,7 @@ async fn run(bench: &mut Bench, who: Who, load: Load, [warm_up, batch]: [&Batch;
 
 /// Hands over a batch and waits until all of it is stored, none shorter than its media; how long that took. Returns
 /// when what follows the last object is done too.
-async fn archived(bench: &mut Bench, contender: &mut Contender, batch: &Batch) -> anyhow::Result<Duration> {
+pub(crate) async fn archived(bench: &mut Bench, contender: &mut Contender, batch: &Batch) -> anyhow::Result<Duration> {
     let began = Instant::now();
     contender.take(batch).await?;
     let (mut objects, mut last) = (BTreeSet::new(), began);

@@ -49,6 +49,8 @@ pub(crate) enum Part {
     Large,
     /// Recordings of 64 KB.
     Small,
+    /// Memory, whatever is in flight and however long it is.
+    Flat,
     /// From a callback to its object, nothing else going on.
     Latency,
     /// Start, and memory when idle.
@@ -57,6 +59,8 @@ pub(crate) enum Part {
     Limits,
     /// Retention over ever more recordings.
     Sweeps,
+    /// Deletions a second.
+    Purges,
 }
 
 impl Options {

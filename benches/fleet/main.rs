@@ -11,6 +11,7 @@ mod baseline;
 mod bench;
 mod contender;
 mod engines;
+mod flat;
 #[path = "../../tests/it/free_port.rs"]
 mod free_port;
 mod ingest;
@@ -27,6 +28,7 @@ mod presigned;
 #[path = "../../tests/chaos/process.rs"]
 #[allow(dead_code, reason = "chaos uses the rest")]
 mod process;
+mod purges;
 #[path = "../../tests/chaos/rabbitmq.rs"]
 #[allow(dead_code, reason = "chaos uses the rest")]
 mod rabbitmq;
@@ -95,10 +97,12 @@ async fn measure(options: Options) -> anyhow::Result<()> {
             Part::Archive => archive::measure(&mut bench, MEDIUM).await?,
             Part::Large => archive::measure(&mut bench, LARGE).await?,
             Part::Small => archive::measure(&mut bench, SMALL).await?,
+            Part::Flat => flat::measure(&mut bench).await?,
             Part::Latency => latency::measure(&mut bench).await?,
             Part::Start => start::measure(&mut bench).await?,
             Part::Limits => limits::measure(&mut bench).await?,
             Part::Sweeps => sweeps::measure(&mut bench).await?,
+            Part::Purges => purges::measure(&mut bench).await?,
         }
     }
     written(&bench, &head)

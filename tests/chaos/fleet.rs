@@ -1,8 +1,9 @@
 //! Our processes, and a service manager's part: what ends by itself is started again.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, ExitStatus, Output};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
@@ -105,12 +106,14 @@ impl Fleet {
         }
     }
 
-    /// SIGTERM, as a rollout does it. It stays away until it is started; 0 is what it has to end with, and in time.
+    /// SIGTERM, as a rollout does it. It stays away until it is started; 0 is what it has to end with, and in time. One
+    /// that was started a moment ago and does not listen for the signal yet ends by it: it has nothing in hand.
     pub(crate) async fn stop(&self, role: Role) {
         if let Some(process) = self.take(role).await {
-            let code = process.stop(Signal::TERM, STOP_PATIENCE).await;
-            if code != Some(0) {
-                self.ends.lock().unwrap().push((role, format!("told to stop, it ended with {code:?}")));
+            let status = process.stop(Signal::TERM, STOP_PATIENCE).await;
+            let is_in_order = |status: ExitStatus| status.success() || status.signal() == Some(Signal::TERM.as_raw());
+            if !status.is_some_and(is_in_order) {
+                self.ends.lock().unwrap().push((role, format!("told to stop, it ended with {status:?}")));
             }
         }
     }

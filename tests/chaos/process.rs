@@ -45,10 +45,10 @@ impl Process {
         self.wait(Duration::from_secs(10)).await;
     }
 
-    /// A signal that asks for an end; SIGKILL where that takes longer than `patience`. The exit code.
-    pub(crate) async fn stop(mut self, signal: Signal, patience: Duration) -> Option<i32> {
+    /// A signal that asks for an end; SIGKILL, and `None`, where that takes longer than `patience`.
+    pub(crate) async fn stop(mut self, signal: Signal, patience: Duration) -> Option<ExitStatus> {
         self.signal(signal);
-        self.wait(patience).await.and_then(|status| status.code())
+        self.wait(patience).await
     }
 
     fn signal(&self, signal: Signal) {

@@ -32,8 +32,8 @@ const MOMENT: Duration = Duration::from_millis(100);
 const STRIKE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What quorum queues hold is counted once a tick, else of five seconds; what was on its way from one to another when
-/// the broker was killed is sent again after ten seconds, else three minutes. Idle schedulers of Erlang's do not spin: other
-/// runs are on the same cores.
+/// the broker was killed is sent again after ten seconds, else three minutes. Idle schedulers of Erlang's do not spin:
+/// other runs are on the same cores.
 const RABBITMQ: &str = "-rabbit quorum_tick_interval 1000 -rabbit dead_letter_worker_publisher_confirm_timeout 10000 \
                         +sbwt none +sbwtdcpu none +sbwtdio none";
 /// A killed process loses nothing that it wrote, synced or not; only a machine does.

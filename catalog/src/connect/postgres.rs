@@ -1,6 +1,5 @@
 //! A catalog on a PostgreSQL server.
 
-use std::future::ready;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -14,9 +13,6 @@ use crate::session::in_time;
 
 /// Waiting longer than this for a connection means that the server is down, or too slow for its load.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
-/// A connection that was used so lately answered when it was given back: it is not asked again. To ask is a round trip
-/// more for each transaction of a busy worker's.
-const USED_LATELY: Duration = Duration::from_millis(100);
 /// A connection that does not answer for so long is thrown away.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// Connections are made anew from time to time, so that a name that moved to another server is followed.
@@ -95,10 +91,7 @@ fn pool(connections: u32, options: &AnyConnectOptions) -> AnyPool {
         // A connection may not have outlived a restart or a failover of its server. The pool's own tests would wait for
         // one that is gone without a word, and keep its place for good.
         .test_before_acquire(false)
-        .before_acquire(|connection, meta| match meta.idle_for < USED_LATELY {
-            true => Box::pin(ready(Ok(true))),
-            false => Box::pin(answers(connection)),
-        })
+        .before_acquire(|connection, _| Box::pin(answers(connection)))
         .after_release(|connection, _| Box::pin(answers(connection)))
         .connect_lazy_with(options.clone())
 }

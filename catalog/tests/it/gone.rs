@@ -1,7 +1,7 @@
 //! A server that goes away, and comes back: the same handle works on.
 
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use callvault_catalog::contract::server::Database;
 use callvault_catalog::{Catalog, CatalogOptions, Schedule};
@@ -27,10 +27,7 @@ async fn catalog_whose_sessions_were_ended_works_on() {
     let catalog = database.catalog().await;
     for _ in 0..3 {
         catalog.counts().await.unwrap();
-        let used = Instant::now();
         end_sessions(&database).await;
-        // One that was used a moment ago is not asked first whether it still answers.
-        until("its connection was used a while ago", async || used.elapsed() > Duration::from_millis(200)).await;
     }
     catalog.check().await.unwrap();
 }
@@ -150,10 +147,6 @@ async fn catalog_whose_server_fell_silent_gives_up_and_works_on_with_another() {
     // Its only connection is still on the way that carries nothing.
     catalog.counts().await.unwrap();
     way.fate.send(Fate::Silent).unwrap();
-    // One that was used a moment ago is not asked first whether it still answers.
-    tokio::time::pause();
-    assert!(catalog.counts().await.is_err_and(|error| error.is_transient()));
-    tokio::time::resume();
     catalog.counts().await.unwrap();
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Message {
     pub(super) published_at_ms: i64,
     /// Not to be received before; 0 where it was due at once.
     pub(super) not_before_ms: i64,
-    /// How long that was away when it was last sent; nothing where nobody said so.
+    /// How long it waits at most from when it is sent; nothing where nobody said so.
     pub(super) wait_ms: Option<i64>,
     pub(super) trace_parent: Option<String>,
     pub(super) reason: Option<String>,
@@ -100,14 +100,14 @@ impl Message {
         // Hand-overs that the broker saw come to nothing. To be looked at is no attempt for a dead letter.
         let redeliveries = if lane.is_dead() { 0 } else { integer(headers, REDELIVERIES).unwrap_or(0) };
         let attempt = integer(headers, ATTEMPT).unwrap_or(0).saturating_add(redeliveries);
-        let (not_before_ms, wait_ms) = (integer(headers, NOT_BEFORE).unwrap_or(0), integer(headers, WAIT));
+        let not_before_ms = integer(headers, NOT_BEFORE).unwrap_or(0);
+        let wait_ms = integer(headers, WAIT).map(|wait_ms| left_ms(lane, wait_ms));
         Message {
             body: body.into(),
             attempt: u32::try_from(attempt).unwrap_or(0),
             published_at_ms: integer(headers, PUBLISHED_AT).unwrap_or(now_ms),
             // The sender's clock may be ahead of ours: what it has waited for already counts, whatever the time.
-            not_before_ms: wait_ms
-                .map_or(not_before_ms, |wait_ms| not_before_ms.min(now_ms.saturating_add(left_ms(lane, wait_ms)))),
+            not_before_ms: wait_ms.map_or(not_before_ms, |left_ms| not_before_ms.min(now_ms.saturating_add(left_ms))),
             wait_ms,
             trace_parent: text(headers, TRACE_PARENT),
             reason: text(headers, REASON).or_else(|| lane.is_dead().then(|| PARKED_BY_BROKER.to_owned())),

@@ -128,7 +128,7 @@ impl Queue for Amqp {
             ..Message::new(job.encode(), now_ms)
         };
         let message = message.sent(now_ms);
-        let queue = self.topology.after(job.lane(), delay);
+        let queue = self.topology.after(job.lane(), message.wait());
         self.publisher.publish(queue, message, CONFIRM_LIMIT).await.map_err(|trouble| self.wrong(trouble))
     }
 
