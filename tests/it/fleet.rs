@@ -350,6 +350,8 @@ pub(crate) async fn until_within(limit: Duration, what: &str, is_so: impl AsyncF
     let began = Instant::now();
     while !is_so().await {
         assert!(began.elapsed() < limit, "not within {limit:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Many a look is a process, on the cores of what is waited for: a long wait looks less often.
+        let is_long = began.elapsed() > Duration::from_secs(30);
+        tokio::time::sleep(Duration::from_millis(if is_long { 1_000 } else { 50 })).await;
     }
 }
