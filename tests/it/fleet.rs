@@ -19,6 +19,8 @@ pub(crate) const ACCOUNT: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub(crate) const TOKEN: &str = "e2e-token";
 /// Many times what anything takes on a machine with nothing else to do.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// The roles that show health and metrics at METRICS_ADDR.
+const HAVE_METRICS_ADDR: [&str; 3] = ["worker", "retention", "reconcile"];
 
 /// A folder of data, a simulator, and the settings that join them.
 pub(crate) struct Fleet {
@@ -30,8 +32,8 @@ pub(crate) struct Fleet {
     /// The folder with a file for each object, wherever its store keeps it.
     pub(crate) vault: &'static str,
     pub(crate) port: u16,
-    /// Where the workers started so far show their metrics.
-    workers: Mutex<Vec<String>>,
+    /// Of the workers and sweeps started so far.
+    metrics_pages: Mutex<Vec<String>>,
 }
 
 /// A `callvault` that runs until it is stopped, and is killed when dropped.
@@ -103,7 +105,7 @@ impl Fleet {
             ("RECONCILE_STUCK_AFTER_SECS", "60".to_owned()),
             ("CALLVAULT_ACTOR", "auditor".to_owned()),
         ];
-        Fleet { folder, twilio, settings, servers: None, vault: "vault", port, workers: Mutex::default() }
+        Fleet { folder, twilio, settings, servers: None, vault: "vault", port, metrics_pages: Mutex::default() }
     }
 
     /// A setting for every process from here on; an empty value unsets it.
@@ -130,11 +132,12 @@ impl Fleet {
     /// Starts a subcommand that runs on; what it says goes into [`Fleet::log`].
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let is_set = self.settings.iter().any(|(name, _)| *name == "METRICS_ADDR");
-        if arguments[0] != "worker" || is_set {
+        if !HAVE_METRICS_ADDR.contains(&arguments[0]) || is_set {
             return self.start_with(arguments, &[]);
         }
+        // The default port is for the test of what becomes of a worker that finds it taken.
         let address = format!("127.0.0.1:{}", free_port());
-        self.workers.lock().unwrap().push(format!("http://{address}/metrics"));
+        self.metrics_pages.lock().unwrap().push(format!("http://{address}/metrics"));
         self.start_with(arguments, &[("METRICS_ADDR", address)])
     }
 
@@ -281,7 +284,7 @@ impl Fleet {
 
     /// How many jobs the workers are at, by their own account: RabbitMQ does not tell what it handed out.
     async fn jobs_in_flight(&self) -> u64 {
-        let mut pages = self.workers.lock().unwrap().clone();
+        let mut pages = self.metrics_pages.lock().unwrap().clone();
         pages.push(self.ingest_url("/metrics"));
         let mut jobs = 0;
         for page in pages {

@@ -19,7 +19,7 @@ use crate::whole::sha256;
 const CALLS: u64 = 500;
 const AT_ONCE: usize = 16;
 /// An SQS server in Python takes minutes for it, beside other tests.
-const PATIENCE: Duration = Duration::from_secs(1800);
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// Each tenth call is told of twice, and each tenth is past its date.
 fn plan(index: u64) -> CallPlan {
