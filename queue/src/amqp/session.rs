@@ -1,12 +1,13 @@
 //! One publishing channel: what was sent through it, and what became of it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, Connection};
 use tokio::sync::{mpsc, oneshot};
@@ -31,22 +32,25 @@ pub(super) struct Session {
     connection: Arc<Connection>,
     channel: Channel,
     topology: Topology,
-    outstanding: Vec<Outstanding>,
+    /// Messages that wait for their confirm. Their ids are in the order of time (RFC 9562, 5.7): the first waits longest.
+    outstanding: BTreeMap<Uuid, Outstanding>,
+    /// Each is looked at when it has come, not whenever any has: there are hundreds.
+    confirms: FuturesUnordered<BoxFuture<'static, Confirmed>>,
     /// Messages that came back and are still to be confirmed.
     returned: HashSet<Uuid>,
     /// Makes a missing queue again.
     repair: Option<JoinHandle<()>>,
 }
 
-/// A message whose confirm has not been looked at yet.
+/// A message on its way.
 struct Outstanding {
-    id: Uuid,
     queue: String,
     since: Instant,
-    confirm: Pin<Box<dyn Future<Output = Result<Confirmation, lapin::Error>> + Send>>,
-    confirmed: Option<Result<Confirmation, lapin::Error>>,
     answer: oneshot::Sender<Result<(), Trouble>>,
 }
+
+/// What became of the message of an id.
+type Confirmed = (Uuid, Result<Confirmation, lapin::Error>);
 
 impl Session {
     pub(super) async fn open(link: &Link, topology: &Topology) -> Result<Session, Trouble> {
@@ -64,7 +68,8 @@ impl Session {
             connection,
             channel,
             topology: topology.clone(),
-            outstanding: Vec::new(),
+            outstanding: BTreeMap::new(),
+            confirms: FuturesUnordered::new(),
             returned: HashSet::new(),
             repair: None,
         })
@@ -77,6 +82,7 @@ impl Session {
         requests: &mut mpsc::Receiver<Request>,
         held: &mut Vec<Request>,
     ) -> ControlFlow<()> {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
         while self.is_alive() && !self.is_overdue() {
             for request in held.drain(..) {
                 self.send(request);
@@ -90,15 +96,15 @@ impl Session {
                         return ControlFlow::Break(());
                     }
                 }
-                settled = settled(&mut self.outstanding) => self.answer(settled),
-                () = tokio::time::sleep(LOOK_EVERY), if !self.outstanding.is_empty() => {}
+                confirmed = confirmed(&mut self.confirms), if !self.confirms.is_empty() => self.answer(confirmed),
+                _ = looks.tick() => {}
             }
         }
         // The channel's end is every outstanding message's, and says why.
         let ends = async {
-            while !self.outstanding.is_empty() {
-                let settled = settled(&mut self.outstanding).await;
-                self.answer(settled);
+            while !self.confirms.is_empty() {
+                let confirmed = confirmed(&mut self.confirms).await;
+                self.answer(confirmed);
             }
         };
         let _ = tokio::time::timeout(LOOK_EVERY, ends).await;
@@ -111,7 +117,7 @@ impl Session {
 
     /// What is blocked has not been sent: its confirm may still come.
     fn is_overdue(&self) -> bool {
-        let oldest = self.outstanding.first().map(|oldest| oldest.since.elapsed());
+        let oldest = self.outstanding.first_key_value().map(|(_, oldest)| oldest.since.elapsed());
         oldest > Some(OVERDUE) && !self.connection.status().blocked()
     }
 
@@ -126,22 +132,25 @@ impl Session {
             return;
         }
         let (id, channel, key) = (Uuid::now_v7(), self.channel.clone(), queue.as_str().into());
-        let confirm = async move {
+        let publish = async move {
             let options = BasicPublishOptions { mandatory: true, immediate: false };
             let properties = message.properties(id);
             channel.basic_publish("".into(), key, options, &message.body, properties).await?.await
         };
-        let confirm = Box::pin(confirm);
-        self.outstanding.push(Outstanding { id, queue, since: Instant::now(), confirm, confirmed: None, answer });
+        self.confirms.push(publish.map(move |confirm| (id, confirm)).boxed());
+        self.outstanding.insert(id, Outstanding { queue, since: Instant::now(), answer });
     }
 
     /// Tells each caller what became of its message.
-    fn answer(&mut self, settled: Vec<Outstanding>) {
-        let is_missing = settled.iter().any(|outstanding| outstanding.returned().is_some());
-        self.returned.extend(settled.iter().filter_map(Outstanding::returned));
-        for outstanding in settled {
-            let is_returned = self.returned.remove(&outstanding.id);
-            let _ = outstanding.answer.send(verdict(&outstanding.queue, outstanding.confirmed, is_returned));
+    fn answer(&mut self, confirmed: Vec<Confirmed>) {
+        let returned = confirmed.iter().filter_map(|(_, confirm)| returned(confirm));
+        let known = self.returned.len();
+        self.returned.extend(returned);
+        let is_missing = self.returned.len() > known;
+        for (id, confirm) in confirmed {
+            let Some(message) = self.outstanding.remove(&id) else { continue };
+            let is_returned = self.returned.remove(&id);
+            let _ = message.answer.send(verdict(&message.queue, confirm, is_returned));
         }
         if is_missing && self.repair.as_ref().is_none_or(JoinHandle::is_finished) {
             let (topology, connection) = (self.topology.clone(), Arc::clone(&self.connection));
@@ -155,56 +164,33 @@ impl Session {
 }
 
 /// What became of a message. One that reached no queue is returned, and then confirmed all the same.
-fn verdict(
-    queue: &str,
-    confirmed: Option<Result<Confirmation, lapin::Error>>,
-    is_returned: bool,
-) -> Result<(), Trouble> {
-    match confirmed {
-        Some(Err(error)) => Err(error.into()),
+fn verdict(queue: &str, confirm: Result<Confirmation, lapin::Error>, is_returned: bool) -> Result<(), Trouble> {
+    match confirm {
+        Err(error) => Err(error.into()),
         _ if is_returned => {
             Err(Trouble::new(format!("the queue {queue} is missing; it is made again in a moment, if this user may")))
         }
-        Some(Ok(Confirmation::Ack(None))) => Ok(()),
+        Ok(Confirmation::Ack(None)) => Ok(()),
         // Its own may still be to come.
-        Some(Ok(Confirmation::Ack(Some(_)))) => Err(Trouble::new("the confirm came with another message's return")),
+        Ok(Confirmation::Ack(Some(_))) => Err(Trouble::new("the confirm came with another message's return")),
         _ => Err(Trouble::new(format!("the broker refused the message: the queue {queue} is full or has no majority"))),
     }
 }
 
-impl Outstanding {
-    /// The id of the returned message that came with this confirm, whosever it is.
-    fn returned(&self) -> Option<Uuid> {
-        let Some(Ok(Confirmation::Ack(Some(message)) | Confirmation::Nack(Some(message)))) = &self.confirmed else {
-            return None;
-        };
-        Some(message.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok()).unwrap_or_default())
-    }
-
-    /// Looks for the confirm; whether it has come just now.
-    fn look(&mut self, context: &mut Context<'_>) -> bool {
-        if self.confirmed.is_none()
-            && let Poll::Ready(confirmed) = self.confirm.as_mut().poll(context)
-        {
-            self.confirmed = Some(confirmed);
-            return true;
-        }
-        false
-    }
+/// The id of the returned message that came with this confirm, whosever it is.
+fn returned(confirm: &Result<Confirmation, lapin::Error>) -> Option<Uuid> {
+    let Ok(Confirmation::Ack(Some(message)) | Confirmation::Nack(Some(message))) = confirm else { return None };
+    Some(message.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok()).unwrap_or_default())
 }
 
 /// Those whose confirm has come; waits for the first.
 ///
 /// lapin hangs a returned message on the confirm that comes next, which may be another's: for one message to be judged,
-/// all that were confirmed before it must be in sight. So this looks until a look finds nothing new.
-async fn settled(outstanding: &mut Vec<Outstanding>) -> Vec<Outstanding> {
-    std::future::poll_fn(|context| {
-        let mut look = || outstanding.iter_mut().map(|each| each.look(context)).filter(|is_new| *is_new).count() > 0;
-        if !look() {
-            return Poll::Pending;
-        }
-        while look() {}
-        Poll::Ready(outstanding.extract_if(.., |each| each.confirmed.is_some()).collect())
-    })
-    .await
+/// all that were confirmed before it must be in sight. So this takes all that are there.
+async fn confirmed(confirms: &mut FuturesUnordered<BoxFuture<'static, Confirmed>>) -> Vec<Confirmed> {
+    let mut confirmed: Vec<Confirmed> = confirms.next().await.into_iter().collect();
+    while let Some(Some(next)) = confirms.next().now_or_never() {
+        confirmed.push(next);
+    }
+    confirmed
 }
