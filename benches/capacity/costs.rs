@@ -64,9 +64,9 @@ pub(crate) struct Asked {
     pub(crate) twilio: f64,
 }
 
-/// Counted in `workers/src/{archive,transcribe,purge,claimed}.rs`, `catalog/src/{hear,claims,media,transcripts,purge}.rs`
-/// and `vault/src/{lib.rs,s3/}`, for one `completed` callback. A delivery to a receiver would be one message, three
-/// commits, two reads, nine statements and two S3 reads more.
+/// Counted for one `completed` callback in `workers/src/{archive,transcribe,purge,claimed}.rs`,
+/// `catalog/src/{hear,claims,media,transcripts,purge}.rs` and `vault/src/{lib.rs,s3/}`. A delivery to a receiver would be
+/// one message, three commits, two reads, nine statements and two S3 reads more.
 pub(crate) const ASKED: [Asked; 3] = [
     // Writes: heard 3 statements, claimed 2, staged 3, fenced 1, stored 4, released 1. S3: CreateMultipartUpload and
     // CompleteMultipartUpload around the parts, a HEAD after.
@@ -105,7 +105,8 @@ pub(crate) const ASKED: [Asked; 3] = [
     },
 ];
 
-/// Rows that one recording leaves in the catalog for good: a call, a recording, a transcript, three claims, an audit entry.
+/// Rows that one recording leaves in the catalog for good: a call, a recording, a transcript, three claims, an entry of
+/// the audit log.
 pub(crate) const CATALOG_ROWS: f64 = 7.0;
 
 /// All stages together.

@@ -1,5 +1,5 @@
-//! `cargo bench --bench capacity`: how far a fleet goes, worked out from what `make bench` measured. It measures nothing
-//! itself, and takes a second or two.
+//! `cargo bench --bench capacity`: how far a fleet goes, worked out from what `make bench` measured. It measures
+//! nothing itself, and takes some seconds.
 //!
 //! The way in: `costs` (measured and counted), `recording` and `prices` (assumed, or read elsewhere) → `demand` →
 //! `limits`, `money`, and `days`, which simulates one.

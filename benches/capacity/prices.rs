@@ -1,11 +1,11 @@
-//! List prices in US dollars, of November 2026 unless said otherwise, and where they are written. Check the pages: prices
-//! change, and yours may be others.
+//! List prices in US dollars, looked up in November 2026, and where they are written. Check the pages: prices change,
+//! and yours may be others.
 
 /// A vCPU for an hour: the CPU cost of the Linux example, $0.000011244 a second, on
 /// <https://aws.amazon.com/fargate/pricing/> (read 2026-09-20). Memory comes on top; a worker's is a few percent of it.
 pub(crate) const VCPU_HOUR: f64 = 0.000_011_244 * 3600.0;
-/// 1,000 requests of the class PUT: <https://aws.amazon.com/s3/pricing/>, us-east-1, S3 Standard, as told by others; the
-/// page itself shows its prices to browsers only. DELETE is free.
+/// 1,000 requests of the class PUT, in us-east-1 with S3 Standard: <https://aws.amazon.com/s3/pricing/>, as
+/// <https://devnotes.tech/understanding-aws-s3-pricing-a-complete-cost-breakdown-with-examples> tells it. DELETE is free.
 pub(crate) const S3_WRITES_PER_1K: f64 = 0.005;
 /// 1,000 requests of the class GET: same page.
 pub(crate) const S3_READS_PER_1K: f64 = 0.0004;

@@ -43,6 +43,11 @@ pub(crate) fn number(value: f64) -> String {
     grouped + fraction
 }
 
+/// Numbers of one cell.
+pub(crate) fn together(values: impl IntoIterator<Item = f64>) -> String {
+    values.into_iter().map(number).collect::<Vec<_>>().join(" · ")
+}
+
 /// Two digits that count, as is fit for an estimate.
 pub(crate) fn about(value: f64) -> String {
     if value < 10.0 {

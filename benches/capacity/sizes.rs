@@ -1,47 +1,40 @@
 //! The tables of sizes: what a recording costs, what so many ask for, how far so many workers go.
 
-use super::costs::{ASKED, Asked, CATALOG_ROWS, COSTS, asked};
+use super::costs::{ASKED, CATALOG_ROWS, COSTS, asked};
 use super::demand::{Demand, POD_CORES, UTILISATION, archive_secs, s3_writes, transcription_secs};
 use super::limits::{fleets, limits};
 use super::recording;
-use super::report::{Table, about, number};
+use super::report::{Table, about, number, together};
 
 pub(crate) const SIZES: [f64; 3] = [1e4, 1e6, 1e8];
 const WORKERS: [u32; 6] = [1, 2, 4, 8, 16, 64];
 /// `WORKER_CONCURRENCY` as it is unless set, and as a worker's default memory still carries.
 const HANDS: [f64; 2] = [16.0, 100.0];
 
-/// A line of a table: what it tells of a `T`.
-type Line<T> = (&'static str, fn(&T) -> f64);
+/// A line of a table: numbers that belong together.
+type Line = (&'static str, fn(&Demand) -> Vec<f64>);
 
 pub(crate) fn print_units() {
     let mut table = Table::new("One recording", &["what it takes", "of one"]);
-    let (gb, mut row) = (recording::mean_gb(), |what: &str, value: String| table.row([what.to_owned(), value]));
-    let ms = |secs: f64| number(secs * 1e3);
-    row("media, MB", number(gb * 1e3));
-    row("ingest's CPU, ms", ms(COSTS.ingest_cpu_secs()));
-    row("worker's CPU to archive, ms", ms(COSTS.archive_cpu_secs(gb)));
-    row("— of which whatever its length", ms(COSTS.archive_fixed_cpu_secs()));
-    row("worker's CPU for all stages, ms", ms(COSTS.worker_cpu_secs(gb)));
-    row("RabbitMQ's and PostgreSQL's CPU, ms", ms(COSTS.servers_cpu_secs()));
-    row("RabbitMQ: messages published, confirmed, delivered, acked", number(asked(|asked| asked.messages)));
-    let columns: [Line<Asked>; 3] = [
-        ("PostgreSQL: commits", |asked| asked.commits),
-        ("PostgreSQL: reads", |asked| asked.reads),
-        ("PostgreSQL: statements of both", |asked| asked.statements),
-    ];
-    for (what, of) in columns {
-        let stages: Vec<String> = ASKED.iter().map(|asked| format!("{} {}", asked.stage, of(asked))).collect();
-        row(&format!("{what} ({})", stages.join(", ")), number(asked(of)));
+    let (gb, mut row) = (recording::mean_gb(), |what: &str, values: &[f64]| {
+        table.row([what.to_owned(), together(values.iter().copied())]);
+    });
+    row("media, MB", &[gb * 1e3]);
+    row("ingest's CPU, ms", &[COSTS.ingest_cpu_secs() * 1e3]);
+    let archive = [COSTS.archive_cpu_secs(gb), COSTS.archive_fixed_cpu_secs()].map(|secs| secs * 1e3);
+    row("worker's CPU to archive · of it whatever the length, ms", &archive);
+    row("worker's CPU for all stages, ms", &[COSTS.worker_cpu_secs(gb) * 1e3]);
+    row("a worker's most resident memory, MiB", &[COSTS.worker_memory_mib]);
+    row("RabbitMQ's and PostgreSQL's CPU, ms", &[COSTS.servers_cpu_secs() * 1e3]);
+    row("RabbitMQ: messages published, confirmed, delivered, acked", &[asked(|asked| asked.messages)]);
+    for stage in &ASKED {
+        let what = format!("PostgreSQL, {}: commits · reads · statements of both", stage.stage);
+        row(&what, &[stage.commits, stage.reads, stage.statements]);
     }
-    row("PostgreSQL: rows that stay", number(CATALOG_ROWS));
-    row("PostgreSQL: bytes that stay", number(COSTS.catalog_bytes));
-    row("S3: PUT, POST, DELETE", number(s3_writes()));
-    row("S3: GET, HEAD", number(asked(|asked| asked.s3_reads)));
-    row("Twilio: requests", number(asked(|asked| asked.twilio)));
-    row("Twilio: a media request takes, s", number(archive_secs()));
-    row("transcriber: a slot is taken, s", number(transcription_secs()));
-    row("a worker's most resident memory, MiB", number(COSTS.worker_memory_mib));
+    row("PostgreSQL: rows · bytes that stay", &[CATALOG_ROWS, COSTS.catalog_bytes]);
+    row("S3: PUT, POST, DELETE · GET, HEAD", &[s3_writes(), asked(|asked| asked.s3_reads)]);
+    row("Twilio: requests · seconds of the media's", &[asked(|asked| asked.twilio), archive_secs()]);
+    row("transcriber: seconds that a slot is taken", &[transcription_secs()]);
     table.print();
 }
 
@@ -62,29 +55,32 @@ pub(crate) fn print_first_limits() {
 pub(crate) fn print_sizes() {
     let columns = ["in the busiest hour", "10,000 a day", "1,000,000 a day", "100,000,000 a day"];
     let mut table = Table::new("What they ask for", &columns);
-    let rows: [Line<Demand>; 19] = [
-        ("recordings a second", |demand| demand.per_sec),
-        ("media in, MB a second", |demand| demand.bytes_per_sec() / 1e6),
-        ("ingest, cores busy", Demand::ingest_cores),
-        ("workers, cores busy", Demand::worker_cores),
-        ("RabbitMQ and PostgreSQL, cores busy", Demand::servers_cores),
-        ("worker pods of 2 cores, 60 % busy", Demand::pods),
-        ("RabbitMQ: messages published a second", Demand::messages_per_sec),
-        ("PostgreSQL: commits a second", Demand::commits_per_sec),
-        ("PostgreSQL: reads a second", Demand::reads_per_sec),
-        ("PostgreSQL: rows a year, millions", |demand| demand.per_day * 365.0 * CATALOG_ROWS / 1e6),
-        ("PostgreSQL: GB a year", |demand| demand.per_day * 365.0 * COSTS.catalog_bytes / 1e9),
-        ("S3: PUT, POST, DELETE a second", Demand::s3_writes_per_sec),
-        ("S3: GET, HEAD a second", Demand::s3_reads_per_sec),
-        ("S3: TB held at 30 days", |demand| demand.per_day * 30.0 * recording::mean_gb() / 1e3),
-        ("Twilio: requests a second", Demand::twilio_requests_per_sec),
-        ("Twilio: requests in flight", Demand::twilio_in_flight),
-        ("transcriber: slots at work", Demand::slots),
-        ("— over the whole day, in the mean", |demand| demand.per_day / 86_400.0 * transcription_secs()),
-        ("fleets, each with its queue and catalog", fleets),
+    let rows: [Line; 11] = [
+        ("recordings a second", |demand| vec![demand.per_sec]),
+        ("media in, MB a second", |demand| vec![demand.bytes_per_sec() / 1e6]),
+        ("cores busy: ingest · workers · RabbitMQ and PostgreSQL", |demand| {
+            vec![demand.ingest_cores(), demand.worker_cores(), demand.servers_cores()]
+        }),
+        ("worker pods of 2 cores, 60 % busy", |demand| vec![demand.pods()]),
+        ("RabbitMQ: messages published a second", |demand| vec![demand.messages_per_sec()]),
+        ("PostgreSQL: commits · reads a second", |demand| vec![demand.commits_per_sec(), demand.reads_per_sec()]),
+        ("PostgreSQL: millions of rows · GB a year", |demand| {
+            let millions = demand.per_day * 365.0 / 1e6;
+            vec![millions * CATALOG_ROWS, millions * COSTS.catalog_bytes / 1e3]
+        }),
+        ("S3: PUT, POST, DELETE · GET, HEAD a second", |demand| {
+            vec![demand.s3_writes_per_sec(), demand.s3_reads_per_sec()]
+        }),
+        ("S3: TB held at 30 days", |demand| vec![demand.per_day * 30.0 * recording::mean_gb() / 1e3]),
+        ("Twilio: requests a second · in flight", |demand| {
+            vec![demand.twilio_requests_per_sec(), demand.twilio_in_flight()]
+        }),
+        ("transcriber: slots at work · in the mean of the whole day", |demand| {
+            vec![demand.slots(), demand.per_day / 86_400.0 * transcription_secs()]
+        }),
     ];
     for (what, of) in rows {
-        let cells = SIZES.map(|size| number(of(&Demand::of(size))));
+        let cells = SIZES.map(|size| together(of(&Demand::of(size))));
         table.row([what.to_owned()].into_iter().chain(cells));
     }
     table.print();

@@ -89,7 +89,8 @@ fn arrivals_follow_the_hours_of_the_day() {
 
 #[test]
 fn backlog_grows_while_more_comes_and_is_worked_off_after() {
-    // One a second for ten seconds, each takes two: the fifth waits four seconds, five wait at the end, all are done at 20.
+    // One a second for ten seconds, each takes two: the fifth waits four seconds, and all are done at 20. When the sixth
+    // begins, at ten, it and four others have waited.
     let arrivals: Vec<Arrival> = (0..10).map(|at| Arrival { at: f64::from(at), length: 2.0 }).collect();
     let served = serve(&arrivals, 1, |arrival| arrival.length);
     within(served.waits[4].1, 4.0, 1e-9);
