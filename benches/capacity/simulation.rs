@@ -49,14 +49,14 @@ pub(crate) fn day(
 
 /// Serves all `arrivals`, which come in order, with so many servers, each for as long as `service` says.
 pub(crate) fn serve(arrivals: &[Arrival], servers: usize, mut service: impl FnMut(&Arrival) -> f64) -> Served {
-    let mut free: BinaryHeap<Reverse<Instant>> = (0..servers).map(|_| Reverse(Instant(0.0))).collect();
+    let mut free: BinaryHeap<Reverse<Moment>> = (0..servers).map(|_| Reverse(Moment(0.0))).collect();
     let mut served = Served::default();
     let mut starts = Vec::with_capacity(arrivals.len());
     for arrival in arrivals {
-        let Some(Reverse(Instant(free_at))) = free.pop() else { break };
+        let Some(Reverse(Moment(free_at))) = free.pop() else { break };
         let start = arrival.at.max(free_at);
         let end = start + service(arrival);
-        free.push(Reverse(Instant(end)));
+        free.push(Reverse(Moment(end)));
         starts.push(start);
         served.waits.push((arrival.at, start - arrival.at));
         served.done.push(Arrival { at: end, length: arrival.length });
@@ -111,23 +111,23 @@ impl Served {
 }
 
 /// A time that can be put in order: none is ever not a number.
-struct Instant(f64);
+struct Moment(f64);
 
-impl PartialEq for Instant {
+impl PartialEq for Moment {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Instant {}
+impl Eq for Moment {}
 
-impl PartialOrd for Instant {
+impl PartialOrd for Moment {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Instant {
+impl Ord for Moment {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.0.total_cmp(&other.0)
     }
