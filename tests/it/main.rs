@@ -4,6 +4,7 @@
 mod audit;
 mod backfill;
 mod bucket;
+mod capacity;
 mod check;
 mod dead_letters;
 mod deliver;
