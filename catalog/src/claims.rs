@@ -6,33 +6,53 @@
 //! Expiries are told by the clocks of those who claim. One further ahead than leases reach was written by a clock that
 //! was wrong, or is read by one: it keeps nobody from the work, and the fence is what keeps order then.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::Row;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, Row};
 use twilio::RecordingSid;
 
 use crate::change::Change;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
+use crate::row::RecordingRow;
 use crate::words::Work;
 
 /// However short leases are here, others' may be longer.
 const BELIEVED_AT_LEAST: Duration = Duration::from_secs(600);
 
 /// The right to do one kind of work on one recording. It is not released when dropped: it expires.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Clones are the same one.
+#[derive(Debug, Clone)]
 pub struct Claim {
     recording_sid: RecordingSid,
     work: Work,
     fence: i64,
     lease: Duration,
+    row: Arc<RecordingRow>,
+    /// It was given up with what was written down last.
+    is_over: Arc<AtomicBool>,
+}
+
+impl PartialEq for Claim {
+    fn eq(&self, other: &Claim) -> bool {
+        (&self.recording_sid, self.work, self.fence) == (&other.recording_sid, other.work, other.fence)
+    }
 }
 
 impl Claim {
     /// What it is on.
     pub fn recording_sid(&self) -> &RecordingSid {
         &self.recording_sid
+    }
+
+    /// The recording as it was when it was claimed.
+    pub fn row(&self) -> &RecordingRow {
+        &self.row
     }
 
     /// What it allows.
@@ -80,38 +100,62 @@ impl Catalog {
         .bind(believed_until(lease, now));
         let Some(row) = change.transaction().fetch_optional(upsert).await? else { return Ok(None) };
         let fence = row.try_get(0)?;
+        let claimed = Arc::new(change.row.clone());
         change.commit().await?;
-        Ok(Some(Claim { recording_sid: sid.clone(), work, fence, lease }))
+        Ok(Some(Claim { recording_sid: sid.clone(), work, fence, lease, row: claimed, is_over: Arc::default() }))
     }
 
-    /// Keeps a claim until `now + lease`. One that expired and was not taken over lives on.
+    /// Keeps a claim until `now + lease`. One that expired and was not taken over lives on; one that was given up with the
+    /// end of its work stays given up.
     ///
     /// # Errors
     /// [`CatalogError::ClaimLost`] where it was taken over; what the database said.
     pub async fn extend_claim(&self, claim: &Claim, lease: Duration, now: DateTime<Utc>) -> Result<(), CatalogError> {
-        if self.set_expiry(claim, expiry(lease, now)).await? { Ok(()) } else { Err(CatalogError::ClaimLost) }
+        if claim.is_over.load(Ordering::Relaxed) || self.set_expiry(claim, expiry(lease, now)).await? {
+            return Ok(());
+        }
+        Err(CatalogError::ClaimLost)
     }
 
-    /// Gives a claim up at `now`, which also tells when it was last worked under. That it was lost already is fine.
+    /// Gives a claim up at `now`, which also tells when it was last worked under. That it was lost already is fine, and so
+    /// is that it was given up before: with the end of its work, say.
     ///
     /// # Errors
     /// What the database said; the claim expires by itself then.
     pub async fn release_claim(&self, claim: &Claim, now: DateTime<Utc>) -> Result<(), CatalogError> {
+        if claim.is_over.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         self.set_expiry(claim, now.timestamp_millis()).await.map(|_| ())
     }
 
     async fn set_expiry(&self, claim: &Claim, expires_at: i64) -> Result<bool, CatalogError> {
-        let update =
-            sqlx::query("UPDATE claims SET expires_at = $1 WHERE recording_sid = $2 AND work = $3 AND fence = $4")
-                .bind(expires_at)
-                .bind(claim.recording_sid.as_str())
-                .bind(claim.work.as_str())
-                .bind(claim.fence);
-        Ok(self.write(update).await?.rows_affected() == 1)
+        Ok(self.write(expire(claim, expires_at)).await?.rows_affected() == 1)
     }
 }
 
+fn expire(claim: &Claim, at_ms: i64) -> Query<'_, Any, AnyArguments> {
+    sqlx::query("UPDATE claims SET expires_at = $1 WHERE recording_sid = $2 AND work = $3 AND fence = $4")
+        .bind(at_ms)
+        .bind(claim.recording_sid.as_str())
+        .bind(claim.work.as_str())
+        .bind(claim.fence)
+}
+
 impl Change {
+    /// Commits what ends the work that `claim` is for, and gives the claim up with it.
+    pub(crate) async fn commit_the_end(mut self, claim: &Claim, now: DateTime<Utc>) -> Result<(), CatalogError> {
+        // First: whoever keeps the claim must not extend it behind this. One who just did leaves it to expire.
+        claim.is_over.store(true, Ordering::Relaxed);
+        let committed = async {
+            self.execute(expire(claim, now.timestamp_millis())).await?;
+            self.commit().await
+        };
+        let committed = committed.await;
+        claim.is_over.store(committed.is_ok(), Ordering::Relaxed);
+        committed
+    }
+
     /// Whether somebody is at any work but purge. All work is claimed for about as long as `lease`.
     pub(crate) async fn is_worked_on(&mut self, lease: Duration, now: DateTime<Utc>) -> Result<bool, CatalogError> {
         let sid = self.sid().to_owned();

@@ -69,7 +69,8 @@ impl Catalog {
     }
 
     /// Writes down that the staged media is there and verified: the recording is `archived`, and its error is cleared.
-    /// One that was set back keeps its flag for that, and is `transcribed` where a transcript was made before.
+    /// One that was set back keeps its flag for that, and is `transcribed` where a transcript was made before. The claim is
+    /// given up with it.
     ///
     /// # Errors
     /// [`CatalogError::ClaimLost`], also where the recording was marked meanwhile: delete what was written, unless the
@@ -106,7 +107,7 @@ impl Catalog {
         .bind(status.as_str())
         .bind(claim.recording_sid().as_str());
         change.execute(update).await?;
-        change.commit().await
+        change.commit_the_end(claim, now).await
     }
 }
 

@@ -110,31 +110,33 @@ impl Catalog {
     ) -> Result<RecordingRow, CatalogError> {
         let mut change = self.change_under_permit(claim, &permit).await?;
         let parts = permit.parts;
+        change.forget_transcripts(parts).await?;
+        let mut columns = Vec::new();
         if parts.twilio {
-            change.set("twilio_deleted_at = $1", now).await?;
+            columns.push("twilio_deleted_at = $1");
         }
         if parts.audio {
-            change.forget_media(now).await?;
+            columns.push(NO_MEDIA);
         }
         if parts.transcripts {
-            change.forget_transcripts(now).await?;
+            columns.push(NO_TRANSCRIPTS);
         }
         if parts.has_ours() {
-            change.set("leftover_objects = '[]'", now).await?;
+            columns.push("leftover_objects = '[]'");
         }
         let is_audio_gone = parts.audio || change.row.audio_deleted_at.is_some();
-        if is_audio_gone && (parts.transcripts || !change.row.has_transcripts) {
-            change.bury(now).await?;
-        } else {
-            change.unmark(now).await?;
+        let is_all_gone = is_audio_gone && (parts.transcripts || !change.row.has_transcripts);
+        columns.push(if is_all_gone { BURIED } else { UNMARKED });
+        if parts.transcripts && !is_all_gone {
+            columns.push(NOT_TRANSCRIBED);
         }
+        let row = change.set_and_read(&columns.join(", "), now).await?;
         let hash = permit.media().filter(|media| !media.sha256.is_empty());
         let hash = hash.map(|media| format!("; media of {} bytes, sha256 {}", media.bytes, media.sha256));
         let detail = format!("{}: {parts}; {evidence}{}", permit.rule(), hash.unwrap_or_default());
         change.audit(ACTOR, "purge", &detail, now).await?;
-        let row = self.lock(change.transaction(), claim.recording_sid()).await?;
-        change.commit().await?;
-        row.ok_or_else(|| CatalogError::UnknownRecording(claim.recording_sid().clone()))
+        change.commit_the_end(claim, now).await?;
+        Ok(row)
     }
 }
 
@@ -149,46 +151,31 @@ fn chosen(policy: &Policy, row: &RecordingRow, now: DateTime<Utc>) -> Option<Due
     Some(Due { parts, rule })
 }
 
+/// Of what is no more, columns of the row; `$1` is now.
+const NO_MEDIA: &str = "audio_deleted_at = $1, media_state = NULL, media_format = NULL, media_object = NULL, \
+                        media_bytes = NULL, media_sha256 = NULL, media_sealed_bytes = NULL, flags = '[]'";
+const NO_TRANSCRIPTS: &str = "transcripts_deleted_at = $1, has_transcripts = 0";
+const NOT_TRANSCRIBED: &str = "status = CASE WHEN status = 'transcribed' THEN 'archived' ELSE status END";
+/// Nothing is left. The mark stays with the tombstone: it names the rule.
+const BURIED: &str = "status = 'deleted', deleted_at = $1, error = NULL, encryption = NULL";
+const UNMARKED: &str = "marked_at = NULL, marked_rule = NULL, marked_parts = NULL, \
+                        error = CASE WHEN status = 'failed' THEN error END";
+
 impl Change {
-    async fn forget_media(&mut self, now: DateTime<Utc>) -> Result<(), CatalogError> {
-        // Versions that were only asked for can't be made any more.
+    /// Versions that were only asked for can't be made once the media is gone; of those that were made, a line each stays.
+    async fn forget_transcripts(&mut self, parts: Parts) -> Result<(), CatalogError> {
+        let unmade = match (parts.audio, parts.transcripts) {
+            (_, true) => "DELETE FROM transcripts WHERE recording_sid = $1 AND state <> 'stored'",
+            (true, false) => "DELETE FROM transcripts WHERE recording_sid = $1 AND state = 'requested'",
+            (false, false) => return Ok(()),
+        };
         let sid = self.sid().to_owned();
-        let unmade = "DELETE FROM transcripts WHERE recording_sid = $1 AND state = 'requested'";
-        self.execute(sqlx::query(unmade).bind(sid)).await?;
-        self.set(
-            "audio_deleted_at = $1, media_state = NULL, media_format = NULL, media_object = NULL, media_bytes = NULL, \
-             media_sha256 = NULL, media_sealed_bytes = NULL, flags = '[]'",
-            now,
-        )
-        .await
-    }
-
-    async fn forget_transcripts(&mut self, now: DateTime<Utc>) -> Result<(), CatalogError> {
-        let sid = self.sid().to_owned();
-        let unmade = "DELETE FROM transcripts WHERE recording_sid = $1 AND state <> 'stored'";
         self.execute(sqlx::query(unmade).bind(sid.clone())).await?;
-        let made = "UPDATE transcripts SET object = NULL, language = NULL, words = NULL, sealed_bytes = NULL \
-                    WHERE recording_sid = $1";
-        self.execute(sqlx::query(made).bind(sid)).await?;
-        self.set(
-            "transcripts_deleted_at = $1, has_transcripts = 0, \
-             status = CASE WHEN status = 'transcribed' THEN 'archived' ELSE status END",
-            now,
-        )
-        .await
-    }
-
-    /// Nothing is left. The mark stays with the tombstone: it names the rule.
-    async fn bury(&mut self, now: DateTime<Utc>) -> Result<(), CatalogError> {
-        self.set("status = 'deleted', deleted_at = $1, error = NULL, encryption = NULL", now).await
-    }
-
-    async fn unmark(&mut self, now: DateTime<Utc>) -> Result<(), CatalogError> {
-        self.set(
-            "marked_at = NULL, marked_rule = NULL, marked_parts = NULL, \
-             error = CASE WHEN status = 'failed' THEN error END",
-            now,
-        )
-        .await
+        if parts.transcripts {
+            let made = "UPDATE transcripts SET object = NULL, language = NULL, words = NULL, sealed_bytes = NULL \
+                        WHERE recording_sid = $1";
+            self.execute(sqlx::query(made).bind(sid)).await?;
+        }
+        Ok(())
     }
 }

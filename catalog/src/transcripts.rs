@@ -97,7 +97,7 @@ impl Catalog {
             return Err(Refusal::NoTranscript.into());
         }
         change.set("status = 'transcribed', error = NULL", now).await?;
-        change.commit().await
+        change.commit_the_end(claim, now).await
     }
 
     /// Asks for one more version, made with `model` or else as configured, and returns its number. Written to the
@@ -135,7 +135,7 @@ impl Catalog {
         Ok(version)
     }
 
-    /// Writes down that a stored version was handed on. The first time counts.
+    /// Writes down that a stored version was handed on. The first time counts. The claim is given up with it.
     ///
     /// # Errors
     /// [`CatalogError::ClaimLost`]; [`CatalogError::Refused`] where no such version is stored; what the database said.
@@ -152,7 +152,7 @@ impl Catalog {
             return Err(Refusal::NoTranscript.into());
         }
         change.set("error = CASE WHEN status = 'failed' THEN error END", now).await?;
-        change.commit().await
+        change.commit_the_end(claim, now).await
     }
 }
 

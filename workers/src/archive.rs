@@ -99,9 +99,7 @@ impl Archive {
 
     async fn archive(&self, row: RecordingRow, held: Held) -> Handled {
         // Another worker may have finished between the first look and the claim.
-        if let Some(fresh) = self.catalog.recording(&row.recording_sid).await?
-            && let Some(done) = self.settled(&fresh).await?
-        {
+        if let Some(done) = self.settled(held.claim.row()).await? {
             return Ok(done);
         }
         let _memory = self.budget.hold_stream().await;

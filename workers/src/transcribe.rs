@@ -53,7 +53,9 @@ impl Transcribe {
     /// Makes `version` of the recording's transcript unless it is made. Safe to run again: a version once stored is
     /// never made anew, and a crash before that costs the transcriber's work a second time, never a second version.
     pub async fn handle(&self, sid: &RecordingSid, version: u32, stop: &CancellationToken) -> Handled {
-        if let Some(nothing_to_do) = self.settled(sid, version).await? {
+        let row = self.row(sid).await?;
+        name_call(&row);
+        if let Some(nothing_to_do) = self.settled(&row, version).await? {
             return Ok(nothing_to_do);
         }
         let claims = Claims { catalog: self.catalog.clone(), clock: self.clock.clone(), lease: self.queue.lease() };
@@ -70,29 +72,32 @@ impl Transcribe {
         self.breaker.tried(Instant::now());
     }
 
-    async fn settled(&self, sid: &RecordingSid, version: u32) -> Result<Option<&'static str>, Fault> {
-        let row = self.row(sid).await?;
-        name_call(&row);
+    async fn settled(&self, row: &RecordingRow, version: u32) -> Result<Option<&'static str>, Fault> {
         if row.is_marked || row.has_lost(Work::Transcribe) {
-            self.remove_stray(&row, version).await?;
+            self.remove_stray(row, version).await?;
             return Ok(Some("already deleted"));
         }
         if row.encryption.is_some() {
             return Ok(Some("not transcribed: encrypted by Twilio"));
         }
-        let stored = self.catalog.transcript(sid, version).await?.filter(|row| row.state == TranscriptState::Stored);
+        let stored = self
+            .catalog
+            .transcript(&row.recording_sid, version)
+            .await?
+            .filter(|row| row.state == TranscriptState::Stored);
         if stored.is_some() {
-            self.hand_on(&row, version).await?;
+            self.hand_on(row, version).await?;
             return Ok(Some("already transcribed"));
         }
         Ok(None)
     }
 
     async fn transcribe(&self, sid: &RecordingSid, version: u32, held: Held) -> Handled {
-        if let Some(done) = self.settled(sid, version).await? {
+        // Another worker may have finished between the first look and the claim.
+        let row = held.claim.row().clone();
+        if let Some(done) = self.settled(&row, version).await? {
             return Ok(done);
         }
-        let row = self.row(sid).await?;
         let asked = self.catalog.transcript(sid, version).await?.and_then(|row| row.model);
         let options = TranscribeOptions {
             model: asked.or_else(|| self.options.model.clone()),

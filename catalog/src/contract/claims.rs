@@ -27,6 +27,19 @@ pub async fn released_claim_can_be_taken(fixture: &Fixture) {
     fixture.claim(1, Work::Archive, heard_at()).await;
 }
 
+pub async fn work_that_is_written_down_ends_its_claim(fixture: &Fixture) {
+    fixture.received(1).await;
+    let claim = fixture.claim(1, Work::Archive, heard_at()).await;
+    assert_eq!(claim.row(), &fixture.row(1).await);
+    fixture.catalog.stage_media(&claim, &object(1), MediaFormat::Wav, heard_at()).await.unwrap();
+    fixture.catalog.store_media(&claim, &stored_media(), heard_at()).await.unwrap();
+    fixture.catalog.extend_claim(&claim, LEASE, heard_at()).await.unwrap();
+    assert!(fixture.other.claim(&sid(1), Work::Archive, LEASE, heard_at()).await.unwrap().is_some());
+    // It is another's now.
+    fixture.catalog.release_claim(&claim, heard_at()).await.unwrap();
+    assert_eq!(fixture.catalog.claim(&sid(1), Work::Archive, LEASE, heard_at()).await.unwrap(), None);
+}
+
 pub async fn expired_claim_is_taken_over(fixture: &Fixture) {
     fixture.received(1).await;
     fixture.claim(1, Work::Archive, heard_at()).await;

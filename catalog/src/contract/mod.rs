@@ -59,6 +59,7 @@ macro_rules! contract_tests {
                 claimed_work_is_not_claimed_twice,
                 different_work_is_claimed_at_once,
                 released_claim_can_be_taken,
+                work_that_is_written_down_ends_its_claim,
                 expired_claim_is_taken_over,
                 claim_by_a_clock_that_is_ahead_keeps_nobody_away,
                 claim_by_a_clock_that_is_a_lease_ahead_holds,
