@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use age::Encryptor;
 use age::stream::StreamWriter;
 use aws_lc_rs::digest;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt};
 
 use crate::ByteStream;
@@ -44,11 +44,12 @@ impl Tally {
 
 /// Where the age writer leaves its output until it is taken.
 #[derive(Clone, Default)]
-struct Outbox(Arc<Mutex<Vec<u8>>>);
+struct Outbox(Arc<Mutex<BytesMut>>);
 
 impl Outbox {
+    /// What is taken and let go of before more is written leaves its memory to that.
     fn take(&self) -> Bytes {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).split().freeze()
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Bucket {
     pub(super) transfer: Builder,
     /// Off only where AWS_REQUEST_CHECKSUM_CALCULATION says so.
     pub(super) sends_checksums: bool,
-    /// TLS guards what passes through it; where there is none, the signature is over the bytes too.
+    /// Where neither TLS nor a checksum tells that the bytes arrived as they were sent, the signature is over them too.
     pub(super) signs_payload: bool,
     /// The server, as errors name it.
     pub(super) place: Arc<str>,

@@ -111,7 +111,7 @@ pub(super) async fn connect(location: &str, options: S3Options) -> Result<Bucket
         encryption: options.encryption,
         transfer: Builder::new().timeout_config(timeouts(options.answer_timeout * TRANSFER_FACTOR)),
         sends_checksums,
-        signs_payload: endpoint.as_ref().is_some_and(|url| url.starts_with("http:")),
+        signs_payload: !sends_checksums && endpoint.as_ref().is_some_and(|url| url.starts_with("http:")),
         place: endpoint.map_or_else(|| format!("Amazon S3, {region}"), |url| without_userinfo(&url)).into(),
         last_seen: Default::default(),
     })

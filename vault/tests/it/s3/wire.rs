@@ -12,15 +12,13 @@ fn encrypted(url: &str, encryption: S3Encryption) -> S3Options {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_byte_is_under_a_checksum_and_a_signature() {
+async fn every_byte_is_under_a_checksum_that_is_signed() {
     let server = fresh().await;
     let store = server.open().await;
     for (length, operation) in [(10, "PutObject"), (6_000_000, "UploadPart")] {
         store.put(&key("RE1"), body(&content(length))).await.unwrap();
         let headers = server.tap.last(operation).headers;
         assert!(headers.contains_key("x-amz-checksum-crc32"), "{operation}");
-        // Without TLS the signature is over the bytes too.
-        assert_eq!(headers["x-amz-content-sha256"].len(), 64, "{operation}");
         assert!(headers["authorization"].to_str().unwrap().contains("x-amz-checksum-crc32"), "{operation}");
     }
     let begun = server.tap.last("CreateMultipartUpload").headers;
