@@ -23,6 +23,7 @@ struct Carried {
     p50_ms: f64,
     p99_ms: f64,
     cpu_per_ten_thousand: f64,
+    broker_cpu_per_ten_thousand: f64,
 }
 
 pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
@@ -51,6 +52,7 @@ fn full_rows(runs: &Runs<Carried>) -> Vec<Row> {
     vec![
         Row::new("callbacks a second", Goal::More, 0).target(Target::OfBaseline(3.0)).of(runs, |run| run.per_second),
         cpu(runs),
+        broker_cpu(runs),
         Row::new("p50, ms", Goal::Less, 1).of(runs, |run| run.p50_ms),
         Row::new("p99, ms", Goal::Less, 1).of(runs, |run| run.p99_ms),
     ]
@@ -69,6 +71,10 @@ fn cpu(runs: &Runs<Carried>) -> Row {
     row.of(runs, |run| run.cpu_per_ten_thousand)
 }
 
+fn broker_cpu(runs: &Runs<Carried>) -> Row {
+    Row::new("RabbitMQ's CPU seconds for 10,000", Goal::Less, 2).aside().of(runs, |run| run.broker_cpu_per_ten_thousand)
+}
+
 /// One after the other by a program that was just started; and the most memory it had.
 async fn run(bench: &mut Bench, side: Side, loads: &[Load]) -> anyhow::Result<(Vec<Carried>, f64)> {
     let mut ingest = bench.programs.start(&bench.engines, side, Role::Ingest).await?;
@@ -79,9 +85,10 @@ async fn run(bench: &mut Bench, side: Side, loads: &[Load]) -> anyhow::Result<(V
     sender.run(WARM_UP).await?;
     let mut carried = Vec::new();
     for load in loads {
-        let before = ingest.cpu_secs()?;
+        let (before, broker) = (ingest.cpu_secs()?, bench.engines.cpu()?.rabbitmq_and_postgres);
         let answers = sender.run(*load).await?;
-        carried.push(Carried::of(&answers, ingest.cpu_secs()? - before));
+        let (cpu, broker) = (ingest.cpu_secs()? - before, bench.engines.cpu()?.rabbitmq_and_postgres - broker);
+        carried.push(Carried::of(&answers, cpu, broker));
         // A long queue costs the broker more: each load begins with an empty one.
         ensure_queued(bench, side, &mut ingest, &sender).await?;
     }
@@ -96,12 +103,14 @@ async fn ensure_queued(bench: &mut Bench, side: Side, ingest: &mut Program, send
 }
 
 impl Carried {
-    fn of(answers: &Answers, cpu_secs: f64) -> Carried {
+    fn of(answers: &Answers, cpu_secs: f64, broker_cpu_secs: f64) -> Carried {
+        let of_ten_thousand = |secs: f64| secs * 10_000.0 / answers.latencies.len() as f64;
         Carried {
             per_second: answers.per_second,
             p50_ms: percentile_ms(&answers.latencies, 0.5),
             p99_ms: percentile_ms(&answers.latencies, 0.99),
-            cpu_per_ten_thousand: cpu_secs * 10_000.0 / answers.latencies.len() as f64,
+            cpu_per_ten_thousand: of_ten_thousand(cpu_secs),
+            broker_cpu_per_ten_thousand: of_ten_thousand(broker_cpu_secs),
         }
     }
 }
