@@ -21,8 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let mut table = "### Purge: recordings past their date\n\n\
          | deleted | recordings | a second | the worker's CPU, ms each | the S3 server's | RabbitMQ's and \
-         PostgreSQL's |\n\
-         |---|---|---|---|---|---|\n"
+         PostgreSQL's | bytes of catalog that stay of each |\n\
+         |---|---|---|---|---|---|---|\n"
         .to_owned();
     for (what, is_twilios_gone) in [("ours, Twilio's gone before", true), ("ours and Twilio's", false)] {
         writeln!(table, "| {what} {}", purged(bench, is_twilios_gone).await?)?;
@@ -35,6 +35,7 @@ pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 /// Archives them, makes them old, queues their deletion, and then starts the worker that deletes them.
 async fn purged(bench: &mut Bench, is_twilios_gone: bool) -> anyhow::Result<String> {
     let load = Load { recordings: bench.options.count(LOAD.recordings), ..LOAD };
+    let empty = catalog_bytes(bench)?;
     let batch = batch(bench, load.recordings, load.bytes);
     let mut contender = Contender::start(bench, Who::Side(Side::Callvault), load.concurrency).await?;
     archived(bench, &mut contender, &batch).await?;
@@ -59,16 +60,22 @@ async fn purged(bench: &mut Bench, is_twilios_gone: bool) -> anyhow::Result<Stri
     let (secs, cpu) = (began.elapsed().as_secs_f64(), worker.cpu_secs()?);
     let servers_after = bench.engines.cpu()?;
     drop(worker);
+    bench.engines.postgres.sql("callvault", "VACUUM FULL")?;
+    let stays = (catalog_bytes(bench)? - empty) / load.recordings as f64;
     bench.engines.forget().await?;
     let each_ms = |secs: f64| secs * 1000.0 / load.recordings as f64;
     Ok(format!(
-        "| {} | {:.0} | {:.2} | {:.2} | {:.2} |",
+        "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {stays:.0} |",
         load.recordings,
         load.recordings as f64 / secs,
         each_ms(cpu),
         each_ms(servers_after.s3 - servers.s3),
         each_ms(servers_after.rabbitmq_and_postgres - servers.rabbitmq_and_postgres)
     ))
+}
+
+fn catalog_bytes(bench: &Bench) -> anyhow::Result<f64> {
+    Ok(bench.engines.postgres.sql("callvault", "SELECT pg_database_size('callvault')")?.trim().parse()?)
 }
 
 fn count(bench: &Bench, which: &str) -> anyhow::Result<u64> {
