@@ -34,8 +34,18 @@ pub struct Claim {
     fence: i64,
     lease: Duration,
     row: Arc<RecordingRow>,
-    /// It was given up with what was written down last.
-    is_over: Arc<AtomicBool>,
+    life: Arc<Life>,
+}
+
+/// How far a claim is, as its holder knows.
+#[derive(Debug, Default)]
+struct Life {
+    /// An extension is on its way, or was dropped on its way: it may come to the database at any time.
+    is_extending: AtomicBool,
+    /// What ends the work is being written down: it is not extended behind that.
+    is_ending: AtomicBool,
+    /// It was given up with what ended the work.
+    is_over: AtomicBool,
 }
 
 impl PartialEq for Claim {
@@ -53,6 +63,11 @@ impl Claim {
     /// The recording as it was when it was claimed.
     pub fn row(&self) -> &RecordingRow {
         &self.row
+    }
+
+    /// Whether it is still to be kept: what ends its work is neither written down nor about to be.
+    pub fn is_held(&self) -> bool {
+        !self.life.is_ending.load(Ordering::Relaxed)
     }
 
     /// What it allows.
@@ -102,19 +117,21 @@ impl Catalog {
         let fence = row.try_get(0)?;
         let claimed = Arc::new(change.row.clone());
         change.commit().await?;
-        Ok(Some(Claim { recording_sid: sid.clone(), work, fence, lease, row: claimed, is_over: Arc::default() }))
+        Ok(Some(Claim { recording_sid: sid.clone(), work, fence, lease, row: claimed, life: Arc::default() }))
     }
 
-    /// Keeps a claim until `now + lease`. One that expired and was not taken over lives on; one that was given up with the
-    /// end of its work stays given up.
+    /// Keeps a claim until `now + lease`. One that expired and was not taken over lives on.
     ///
     /// # Errors
-    /// [`CatalogError::ClaimLost`] where it was taken over; what the database said.
+    /// [`CatalogError::ClaimLost`] where it was taken over, or its work is over; what the database said.
     pub async fn extend_claim(&self, claim: &Claim, lease: Duration, now: DateTime<Utc>) -> Result<(), CatalogError> {
-        if claim.is_over.load(Ordering::Relaxed) || self.set_expiry(claim, expiry(lease, now)).await? {
-            return Ok(());
+        if !claim.is_held() {
+            return Err(CatalogError::ClaimLost);
         }
-        Err(CatalogError::ClaimLost)
+        claim.life.is_extending.store(true, Ordering::Relaxed);
+        let extended = self.set_expiry(claim, expiry(lease, now)).await?;
+        claim.life.is_extending.store(false, Ordering::Relaxed);
+        if extended { Ok(()) } else { Err(CatalogError::ClaimLost) }
     }
 
     /// Gives a claim up at `now`, which also tells when it was last worked under. That it was lost already is fine, and so
@@ -123,7 +140,7 @@ impl Catalog {
     /// # Errors
     /// What the database said; the claim expires by itself then.
     pub async fn release_claim(&self, claim: &Claim, now: DateTime<Utc>) -> Result<(), CatalogError> {
-        if claim.is_over.load(Ordering::Relaxed) {
+        if claim.life.is_over.load(Ordering::Relaxed) {
             return Ok(());
         }
         self.set_expiry(claim, now.timestamp_millis()).await.map(|_| ())
@@ -143,16 +160,19 @@ fn expire(claim: &Claim, at_ms: i64) -> Query<'_, Any, AnyArguments> {
 }
 
 impl Change {
-    /// Commits what ends the work that `claim` is for, and gives the claim up with it.
+    /// Commits what ends the work that `claim` is for, and gives the claim up with it. Dropped before that is done, or where
+    /// an extension may come behind it, the claim is left to be released.
     pub(crate) async fn commit_the_end(mut self, claim: &Claim, now: DateTime<Utc>) -> Result<(), CatalogError> {
-        // First: whoever keeps the claim must not extend it behind this. One who just did leaves it to expire.
-        claim.is_over.store(true, Ordering::Relaxed);
+        let life = &claim.life;
+        let is_extending = life.is_extending.load(Ordering::Relaxed);
+        life.is_ending.store(true, Ordering::Relaxed);
         let committed = async {
             self.execute(expire(claim, now.timestamp_millis())).await?;
             self.commit().await
         };
         let committed = committed.await;
-        claim.is_over.store(committed.is_ok(), Ordering::Relaxed);
+        life.is_ending.store(committed.is_ok(), Ordering::Relaxed);
+        life.is_over.store(committed.is_ok() && !is_extending, Ordering::Relaxed);
         committed
     }
 

@@ -95,7 +95,7 @@ impl Catalog {
 
     /// Writes down that everything the permit names was seen to be gone, with the rule and the evidence in the audit
     /// log. When nothing is left the recording is `deleted`: a tombstone of SIDs, dates and numbers. When something
-    /// stays, the mark is taken off it.
+    /// stays, the mark is taken off it. The claim is given up with it.
     ///
     /// Call it only when all of it is gone: this is the proof of it.
     ///

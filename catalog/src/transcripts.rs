@@ -69,7 +69,8 @@ impl Catalog {
         change.commit().await
     }
 
-    /// Writes down that a staged version is there: the recording is `transcribed`, and its error is cleared.
+    /// Writes down that a staged version is there: the recording is `transcribed`, and its error is cleared. The claim is
+    /// given up with it.
     ///
     /// # Errors
     /// [`CatalogError::ClaimLost`], also where the recording was marked meanwhile; [`CatalogError::Refused`] where the

@@ -66,8 +66,7 @@ impl Archive {
         if let Some(nothing_to_do) = self.settled(&row).await? {
             return Ok(nothing_to_do);
         }
-        let sid = row.recording_sid.clone();
-        self.claims().with(&sid, Work::Archive, stop, |held| self.archive(row, held)).await
+        self.claims().with(&row.recording_sid, Work::Archive, stop, |held| self.archive(held)).await
     }
 
     /// What was done before, where nothing remains but to hand on. `None` when there is media to fetch.
@@ -97,9 +96,10 @@ impl Archive {
         })
     }
 
-    async fn archive(&self, row: RecordingRow, held: Held) -> Handled {
-        // Another worker may have finished between the first look and the claim.
-        if let Some(done) = self.settled(held.claim.row()).await? {
+    async fn archive(&self, held: Held) -> Handled {
+        // Another worker may have finished between the first look and the claim, or Twilio have said more.
+        let row = held.claim.row().clone();
+        if let Some(done) = self.settled(&row).await? {
             return Ok(done);
         }
         let _memory = self.budget.hold_stream().await;

@@ -59,6 +59,9 @@ impl Claims {
     async fn keep(&self, claim: &Claim) -> Fault {
         loop {
             tokio::time::sleep(self.lease / 3).await;
+            if !claim.is_held() {
+                continue;
+            }
             match self.catalog.extend_claim(claim, self.lease, self.clock.now()).await {
                 Ok(()) => {}
                 Err(CatalogError::ClaimLost) => return Fault::Busy,

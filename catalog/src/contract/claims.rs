@@ -1,10 +1,12 @@
 //! Claims and fences.
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use twilio::MediaFormat;
 
-use super::fixture::{Fixture, LEASE, heard_at, object, sid, stored_media};
-use crate::{CatalogError, Status, Work};
+use super::fixture::{Fixture, LEASE, THIRTY_DAYS, day, heard_at, object, sid, stored_media, stored_transcript};
+use crate::{CatalogError, Claim, PurgeDecision, Status, Work};
 
 pub async fn claimed_work_is_not_claimed_twice(fixture: &Fixture) {
     fixture.received(1).await;
@@ -33,11 +35,47 @@ pub async fn work_that_is_written_down_ends_its_claim(fixture: &Fixture) {
     assert_eq!(claim.row(), &fixture.row(1).await);
     fixture.catalog.stage_media(&claim, &object(1), MediaFormat::Wav, heard_at()).await.unwrap();
     fixture.catalog.store_media(&claim, &stored_media(), heard_at()).await.unwrap();
-    fixture.catalog.extend_claim(&claim, LEASE, heard_at()).await.unwrap();
-    assert!(fixture.other.claim(&sid(1), Work::Archive, LEASE, heard_at()).await.unwrap().is_some());
-    // It is another's now.
-    fixture.catalog.release_claim(&claim, heard_at()).await.unwrap();
-    assert_eq!(fixture.catalog.claim(&sid(1), Work::Archive, LEASE, heard_at()).await.unwrap(), None);
+    assert_over(fixture, &claim, heard_at()).await;
+
+    let claim = fixture.claim(1, Work::Transcribe, heard_at()).await;
+    fixture.catalog.stage_transcript(&claim, 1, "deepgram", &object(2), heard_at()).await.unwrap();
+    fixture.catalog.store_transcript(&claim, &stored_transcript(1), heard_at()).await.unwrap();
+    assert_over(fixture, &claim, heard_at()).await;
+
+    let claim = fixture.claim(1, Work::Deliver, heard_at()).await;
+    fixture.catalog.mark_delivered(&claim, 1, heard_at()).await.unwrap();
+    assert_over(fixture, &claim, heard_at()).await;
+
+    let claim = fixture.claim(1, Work::Purge, day(31)).await;
+    let decision = fixture.catalog.grant_purge(&claim, &THIRTY_DAYS, day(31)).await.unwrap();
+    let PurgeDecision::Granted(permit) = decision else { panic!("{decision:?}") };
+    fixture.catalog.complete_purge(&claim, permit, "seen", day(31)).await.unwrap();
+    assert_over(fixture, &claim, day(31)).await;
+}
+
+/// Others may work, and whoever held it can neither keep it nor take it from them.
+async fn assert_over(fixture: &Fixture, claim: &Claim, now: DateTime<Utc>) {
+    let extended = fixture.catalog.extend_claim(claim, LEASE, now).await;
+    assert!(matches!(extended, Err(CatalogError::ClaimLost)), "{extended:?}");
+    let others = fixture.other.claim(&sid(1), claim.work(), LEASE, now).await.unwrap().expect("it was given up");
+    fixture.catalog.release_claim(claim, now).await.unwrap();
+    fixture.other.extend_claim(&others, LEASE, now).await.unwrap();
+    fixture.other.release_claim(&others, now).await.unwrap();
+}
+
+pub async fn end_that_is_dropped_half_way_leaves_a_claim_that_can_be_released(fixture: &Fixture) {
+    for number in 1..40 {
+        fixture.received(number).await;
+        let claim = fixture.claim(number, Work::Archive, heard_at()).await;
+        fixture.catalog.stage_media(&claim, &object(number), MediaFormat::Wav, heard_at()).await.unwrap();
+        let media = stored_media();
+        let storing = fixture.catalog.store_media(&claim, &media, heard_at());
+        // Ever later: at each of its statements, and after its end.
+        let _ = tokio::time::timeout(Duration::from_micros(100) * number, storing).await;
+        fixture.catalog.release_claim(&claim, heard_at()).await.unwrap();
+        let others = fixture.other.claim(&sid(number), Work::Archive, LEASE, heard_at()).await.unwrap();
+        assert!(others.is_some(), "dropped after {number} times 100 µs");
+    }
 }
 
 pub async fn expired_claim_is_taken_over(fixture: &Fixture) {

@@ -60,6 +60,7 @@ macro_rules! contract_tests {
                 different_work_is_claimed_at_once,
                 released_claim_can_be_taken,
                 work_that_is_written_down_ends_its_claim,
+                end_that_is_dropped_half_way_leaves_a_claim_that_can_be_released,
                 expired_claim_is_taken_over,
                 claim_by_a_clock_that_is_ahead_keeps_nobody_away,
                 claim_by_a_clock_that_is_a_lease_ahead_holds,
