@@ -52,8 +52,8 @@ fn main() -> ExitCode {
     done.unwrap_or_else(|error| report(&error))
 }
 
-/// A callback is little work and many hand-overs, and on one thread none of them wakes another: a core carries ten times
-/// what Twilio's largest customers record. Everything else does more than one thing at a time.
+/// A callback is little work and many hand-overs: on one thread they wake no other that finds nothing to do. A core carries
+/// far more callbacks than there are (docs/capacity.md). Everything else does more than one thing at a time.
 fn runtime(command: &Command) -> std::io::Result<Runtime> {
     let mut builder = match command {
         Command::Ingest => Builder::new_current_thread(),

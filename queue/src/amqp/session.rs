@@ -12,7 +12,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, Connection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 use super::connection::Link;
@@ -32,7 +32,8 @@ pub(super) struct Session {
     connection: Arc<Connection>,
     channel: Channel,
     topology: Topology,
-    /// Messages that wait for their confirm. Their ids are in the order of time (RFC 9562, 5.7): the first waits longest.
+    /// Messages that wait for their confirm. A process's UUIDs of version 7 are in the order in which they were made (as the
+    /// uuid crate promises of `now_v7`): the first waits longest.
     outstanding: BTreeMap<Uuid, Outstanding>,
     /// Each is looked at when it has come, not whenever any has: there are hundreds.
     confirms: FuturesUnordered<BoxFuture<'static, Confirmed>>,
@@ -83,6 +84,7 @@ impl Session {
         held: &mut Vec<Request>,
     ) -> ControlFlow<()> {
         let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.is_alive() && !self.is_overdue() {
             for request in held.drain(..) {
                 self.send(request);
@@ -97,7 +99,7 @@ impl Session {
                     }
                 }
                 confirmed = confirmed(&mut self.confirms), if !self.confirms.is_empty() => self.answer(confirmed),
-                _ = looks.tick() => {}
+                _ = looks.tick(), if !self.outstanding.is_empty() => {}
             }
         }
         // The channel's end is every outstanding message's, and says why.
@@ -143,15 +145,16 @@ impl Session {
 
     /// Tells each caller what became of its message.
     fn answer(&mut self, confirmed: Vec<Confirmed>) {
-        let returned = confirmed.iter().filter_map(|(_, confirm)| returned(confirm));
-        let known = self.returned.len();
+        let returned: Vec<Uuid> = confirmed.iter().filter_map(|(_, confirm)| returned(confirm)).collect();
+        let is_missing = !returned.is_empty();
         self.returned.extend(returned);
-        let is_missing = self.returned.len() > known;
         for (id, confirm) in confirmed {
             let Some(message) = self.outstanding.remove(&id) else { continue };
             let is_returned = self.returned.remove(&id);
             let _ = message.answer.send(verdict(&message.queue, confirm, is_returned));
         }
+        // Of one whose confirm came with another's return, its own return may come after it was judged.
+        self.returned.retain(|id| self.outstanding.contains_key(id));
         if is_missing && self.repair.as_ref().is_none_or(JoinHandle::is_finished) {
             let (topology, connection) = (self.topology.clone(), Arc::clone(&self.connection));
             self.repair = Some(tokio::spawn(async move {
@@ -185,8 +188,9 @@ fn returned(confirm: &Result<Confirmation, lapin::Error>) -> Option<Uuid> {
 
 /// Those whose confirm has come; waits for the first.
 ///
-/// lapin hangs a returned message on the confirm that comes next, which may be another's: for one message to be judged,
-/// all that were confirmed before it must be in sight. So this takes all that are there.
+/// lapin hangs a returned message on the confirm that comes next, which may be another's, and resolves that one before the
+/// returned message's own or with it. They are here in the order in which they were resolved: what was returned is known
+/// when it is judged.
 async fn confirmed(confirms: &mut FuturesUnordered<BoxFuture<'static, Confirmed>>) -> Vec<Confirmed> {
     let mut confirmed: Vec<Confirmed> = confirms.next().await.into_iter().collect();
     while let Some(Some(next)) = confirms.next().now_or_never() {

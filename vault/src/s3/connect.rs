@@ -111,10 +111,15 @@ pub(super) async fn connect(location: &str, options: S3Options) -> Result<Bucket
         encryption: options.encryption,
         transfer: Builder::new().timeout_config(timeouts(options.answer_timeout * TRANSFER_FACTOR)),
         sends_checksums,
-        signs_payload: !sends_checksums && endpoint.as_ref().is_some_and(|url| url.starts_with("http:")),
+        signs_payload: signs_payload(sends_checksums, endpoint.as_deref()),
         place: endpoint.map_or_else(|| format!("Amazon S3, {region}"), |url| without_userinfo(&url)).into(),
         last_seen: Default::default(),
     })
+}
+
+/// Only where nothing else would tell that bytes arrived as they were sent.
+fn signs_payload(sends_checksums: bool, endpoint: Option<&str>) -> bool {
+    !sends_checksums && endpoint.is_some_and(|url| url.starts_with("http:"))
 }
 
 fn timeouts(attempt: Duration) -> TimeoutConfig {
@@ -179,6 +184,17 @@ mod tests {
         {
             assert!(bucket_and_prefix(location).is_err(), "{location}");
         }
+    }
+
+    #[test]
+    fn bytes_are_signed_where_neither_a_checksum_nor_tls_guards_them() {
+        let (plain, tls) = (Some("http://minio:9000"), Some("https://minio:9000"));
+        assert!(signs_payload(false, plain));
+        assert!(
+            ![(true, plain), (false, tls), (true, tls), (false, None)]
+                .iter()
+                .any(|(sends, url)| signs_payload(*sends, *url))
+        );
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ async fn every_byte_is_under_a_checksum_that_is_signed() {
         store.put(&key("RE1"), body(&content(length))).await.unwrap();
         let headers = server.tap.last(operation).headers;
         assert!(headers.contains_key("x-amz-checksum-crc32"), "{operation}");
+        assert_eq!(headers["x-amz-content-sha256"], "UNSIGNED-PAYLOAD", "{operation}");
         assert!(headers["authorization"].to_str().unwrap().contains("x-amz-checksum-crc32"), "{operation}");
     }
     let begun = server.tap.last("CreateMultipartUpload").headers;
