@@ -1,6 +1,6 @@
 //! What one recording costs callvault: what `make bench` measured, and what was counted in the code.
 //!
-//! To bring it up to date: run `make bench`, put the medians of its rows in place of each line marked MEASURE, run
+//! To bring it up to date: run `make bench`, put the medians of its rows into `COSTS`, run
 //! `cargo bench --bench capacity`, and put its tables into docs/capacity.md.
 
 /// Each field names the row of the tables of docs/performance.md that it is.
@@ -32,15 +32,15 @@ pub(crate) struct Costs {
 }
 
 pub(crate) const COSTS: Costs = Costs {
-    ingest_cpu_secs_per_10k: 1.5,         // MEASURE
-    archive_cpu_secs_per_gb: 2.5,         // MEASURE
-    small_recordings_per_cpu_sec: 400.0,  // MEASURE
-    transcribe_cpu_secs_per_gb: 3.4,      // MEASURE
-    purge_cpu_ms: 2.0,                    // MEASURE
-    small_servers_cpu_secs_per_gb: 100.0, // MEASURE
-    purge_servers_cpu_ms: 4.0,            // MEASURE
-    worker_memory_mib: 120.0,             // MEASURE
-    catalog_bytes: 3_000.0,               // MEASURE
+    ingest_cpu_secs_per_10k: 0.48,
+    archive_cpu_secs_per_gb: 2.22,
+    small_recordings_per_cpu_sec: 610.0,
+    transcribe_cpu_secs_per_gb: 3.67,
+    purge_cpu_ms: 1.84,
+    small_servers_cpu_secs_per_gb: 41.56,
+    purge_servers_cpu_ms: 2.42,
+    worker_memory_mib: 144.1,
+    catalog_bytes: 1_298.0,
     // Of RabbitMQ 3.10, one node on 2 cores, a publisher or a consumer at a time: docs/capacity.md.
     queue_publishes_per_sec: 30_000.0,
     queue_deliveries_per_sec: 15_000.0,

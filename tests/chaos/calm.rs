@@ -140,9 +140,14 @@ async fn unfinished(
     let stages = world.fleet.json(&["queue", "status"]).await?;
     let waiting = |state: &str| stages.iter().filter_map(|stage| stage[state].as_u64()).sum::<u64>();
     let (ready, delayed, claims) = (waiting("ready"), waiting("delayed"), rows::live_claims(world).await?);
-    let is_idle = (in_flight, ready, delayed, claims) == (0, 0, 0, 0);
-    Ok((!is_idle)
-        .then(|| format!("{in_flight} jobs in flight, {ready} ready, {delayed} delayed, {claims} claims held")))
+    if (in_flight, ready, delayed, claims) != (0, 0, 0, 0) {
+        let what = format!("{in_flight} jobs in flight, {ready} ready, {delayed} delayed, {claims} claims held");
+        return Ok(Some(what));
+    }
+    // What a worker holds to pass it on, as after an alarm, is neither ready nor a job it is at: the broker counts it.
+    let held = world.servers.rabbitmq.lock().await.queues(&world.name).await?;
+    let held = held.into_iter().find(|queue| queue.messages > 0 && !queue.is_dead_letters() && !queue.is_probe());
+    Ok(held.map(|queue| format!("{} of {} are held by somebody", queue.messages, queue.name)))
 }
 
 pub(crate) fn end(calls: &[Call], index: u64) -> anyhow::Result<End> {

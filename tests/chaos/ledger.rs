@@ -168,7 +168,7 @@ impl Ledger {
         files(&folder.join("tmp"))?.iter().for_each(|file| self.note(file, "is a file on disk that was left behind"));
         let queues = async || {
             let queues = world.servers.rabbitmq.lock().await.queues(&world.name).await?;
-            let queues = queues.into_iter().filter(|queue| !queue.name.ends_with(".probe") && queue.messages > 0);
+            let queues = queues.into_iter().filter(|queue| !queue.is_probe() && queue.messages > 0);
             anyhow::Ok(queues.collect::<Vec<_>>())
         };
         let is_empty = async || queues().await.is_ok_and(|queues| queues.is_empty());

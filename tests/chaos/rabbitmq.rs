@@ -39,6 +39,16 @@ pub(crate) struct QueueCount {
     pub(crate) messages: u64,
 }
 
+impl QueueCount {
+    pub(crate) fn is_dead_letters(&self) -> bool {
+        self.name.ends_with(".dead")
+    }
+
+    pub(crate) fn is_probe(&self) -> bool {
+        self.name.ends_with(".probe")
+    }
+}
+
 impl RabbitMq {
     /// `parameters` are Erlang's, as in `-rabbit NAME VALUE`.
     pub(crate) async fn start(folder: &Path, parameters: &str) -> anyhow::Result<RabbitMq> {
