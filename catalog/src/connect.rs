@@ -1,13 +1,13 @@
 //! Opening a catalog: in a file of its own, or on a PostgreSQL server.
 
+pub(crate) mod pool;
 mod postgres;
 mod sqlite;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use sqlx::AnyPool;
-
+use self::pool::Pool;
 use crate::dialect::Dialect;
 use crate::error::CatalogError;
 
@@ -31,8 +31,8 @@ impl Default for CatalogOptions {
 #[derive(Clone, Debug)]
 pub struct Catalog {
     pub(crate) dialect: &'static Dialect,
-    pub(crate) writers: AnyPool,
-    pub(crate) readers: AnyPool,
+    pub(crate) writers: Pool,
+    pub(crate) readers: Pool,
     /// Where it is; `None` of one on a server.
     pub(crate) file: Option<PathBuf>,
 }

@@ -81,7 +81,8 @@ mod tests {
         let catalog = Catalog::connect(&format!("sqlite:{}/catalog.db", folder.path().display())).await.unwrap();
         catalog.migrate().await.unwrap();
         let explain = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {PAGE}")));
-        let steps = explain.bind("").bind(i64::MIN).bind(i64::MAX).bind(500).fetch_all(&catalog.readers).await.unwrap();
+        let explain = explain.bind("").bind(i64::MIN).bind(i64::MAX).bind(500);
+        let steps = catalog.read_all(explain).await.unwrap();
         let plan: String = steps.iter().map(|step| step.try_get::<String, _>("detail").unwrap() + "\n").collect();
         assert!(plan.contains("(recording_sid>?)") && !plan.contains("TEMP B-TREE"), "{plan}");
     }

@@ -45,7 +45,7 @@ impl Catalog {
 
     /// On a connection of its own: a sweep may take hours or days, and the pool's are for moments.
     async fn lock_on_server(&self, schedule: Schedule) -> Result<Option<AnyConnection>, CatalogError> {
-        let mut connection = connect(&self.writers.connect_options()).await?;
+        let mut connection = connect(self.writers.options()).await?;
         let (begin, lock) = (self.dialect.begin_schedule, self.dialect.lock_schedule);
         in_time(self.dialect.patience, connection.execute(begin)).await?;
         let query = sqlx::query(lock).bind(schedule.number());

@@ -1,7 +1,7 @@
 //! Keeping the schema: bringing it up to date, seeing that it is, and that its tables may be used.
 
 use sqlx::migrate::Migrate;
-use sqlx::{Executor, Row};
+use sqlx::{Connection, Executor, Row};
 
 use crate::connect::Catalog;
 use crate::error::CatalogError;
@@ -37,8 +37,9 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Migration`] where a step already taken differs from this version's; what the database said.
     pub async fn migrate(&self) -> Result<u64, CatalogError> {
-        let mut transaction = self.begin().await?;
-        let connection = transaction.connection();
+        let mut pooled = self.writers.take().await?;
+        let mut transaction = pooled.begin_with(self.dialect.begin).await?;
+        let connection = &mut *transaction;
         connection.execute(self.dialect.lock_schema).await?;
         let migrations = self.dialect.migrations;
         connection.ensure_migrations_table(&migrations.table_name).await?;
@@ -46,6 +47,7 @@ impl Catalog {
         migrations.run_direct(None, connection, false).await?;
         let after = connection.list_applied_migrations(&migrations.table_name).await?.len();
         transaction.commit().await?;
+        pooled.give_back();
         Ok((after - before) as u64)
     }
 

@@ -6,32 +6,44 @@ use std::time::Duration;
 
 use sqlx::any::{AnyArguments, AnyQueryResult, AnyRow};
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Connection};
+use sqlx::{Any, AnyConnection, Connection, Executor};
+use tokio::runtime::Handle;
 
 use crate::connect::Catalog;
+use crate::connect::pool::{Pool, PooledConnection};
 use crate::error::CatalogError;
 
-/// A transaction that may write. Dropping it changes nothing.
+/// A connection to a server that was used before, and does not answer for so long, is thrown away.
+const GREETING_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A transaction that may write. Dropping it changes nothing: what it did is rolled back a moment later.
 pub(crate) struct Transaction {
-    inner: sqlx::Transaction<'static, Any>,
+    /// Only `None` once it is over.
+    connection: Option<PooledConnection>,
     patience: Duration,
+}
+
+/// What a connection is asked first: whether it still answers.
+#[derive(Clone, Copy)]
+enum Greeting {
+    Begin,
+    Ping,
 }
 
 impl Catalog {
     pub(crate) async fn begin(&self) -> Result<Transaction, CatalogError> {
-        let begun = tokio::spawn(begin(self.writers.clone(), self.dialect.begin));
-        let begun = async { begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)) };
-        Ok(Transaction { inner: self.ask(&self.writers, begun).await?, patience: self.dialect.patience })
+        let connection = self.connection(&self.writers, Greeting::Begin).await?;
+        Ok(Transaction { connection: Some(connection), patience: self.dialect.patience })
     }
 
     /// One statement that is a transaction by itself.
     pub(crate) async fn write(&self, query: Query<'_, Any, AnyArguments>) -> Result<AnyQueryResult, CatalogError> {
-        self.ask(&self.writers, query.execute(&self.writers)).await
+        self.ask(&self.writers, async |connection| query.execute(connection).await).await
     }
 
     /// Rows, read outside of any transaction.
     pub(crate) async fn read_all(&self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<AnyRow>, CatalogError> {
-        self.ask(&self.readers, query.fetch_all(&self.readers)).await
+        self.ask(&self.readers, async |connection| query.fetch_all(connection).await).await
     }
 
     /// The first row, where there is one.
@@ -39,75 +51,98 @@ impl Catalog {
         &self,
         query: Query<'_, Any, AnyArguments>,
     ) -> Result<Option<AnyRow>, CatalogError> {
-        self.ask(&self.readers, query.fetch_optional(&self.readers)).await
+        self.ask(&self.readers, async |connection| query.fetch_optional(connection).await).await
     }
 
     async fn ask<T>(
         &self,
-        pool: &AnyPool,
-        answer: impl Future<Output = Result<T, sqlx::Error>>,
+        pool: &Pool,
+        question: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, CatalogError> {
-        match in_time(self.dialect.patience, answer).await {
-            Err(sqlx::Error::PoolTimedOut) => Err(why_none_is_free(pool).await),
-            answer => Ok(answer?),
+        let mut connection = self.connection(pool, Greeting::Ping).await?;
+        let answer = in_time(self.dialect.patience, question(&mut connection)).await;
+        if matches!(answer, Ok(_) | Err(sqlx::Error::Database(_))) {
+            connection.give_back();
         }
+        Ok(answer?)
     }
-}
 
-/// In a task of its own, to its end: where a `BEGIN` is dropped between its sending and its answer, the driver gives the
-/// connection back with the transaction open, and the next statements would be part of it.
-async fn begin(pool: AnyPool, statement: &'static str) -> Result<sqlx::Transaction<'static, Any>, sqlx::Error> {
-    pool.begin_with(statement).await
-}
-
-/// A pool says only that it waited: one connection more tells whether one can be made at all.
-async fn why_none_is_free(pool: &AnyPool) -> CatalogError {
-    let options = pool.connect_options();
-    let patience = pool.options().get_acquire_timeout();
-    match in_time(patience, options.connect()).await {
-        Ok(connection) => {
-            let _ = in_time(patience, connection.close()).await;
-            sqlx::Error::PoolTimedOut.into()
+    /// A connection that answers. One that was used before may not have outlived a restart or a failover of its server:
+    /// then the next is taken.
+    async fn connection(&self, pool: &Pool, greeting: Greeting) -> Result<PooledConnection, CatalogError> {
+        loop {
+            let mut connection = pool.take().await?;
+            let may_be_broken = self.file.is_none() && !connection.is_new;
+            let patience = if may_be_broken { GREETING_PATIENCE } else { self.dialect.patience };
+            let answer = match greeting {
+                Greeting::Begin => in_time(patience, connection.execute(self.dialect.begin)).await.map(drop),
+                Greeting::Ping if may_be_broken => in_time(patience, connection.ping()).await,
+                Greeting::Ping => Ok(()),
+            };
+            match answer {
+                Ok(()) => return Ok(connection),
+                Err(_) if may_be_broken => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        Err(reason) => reason.into(),
     }
 }
 
 impl Transaction {
+    fn connection(&mut self) -> &mut AnyConnection {
+        self.connection.as_mut().expect("it is only taken by what consumes or drops the transaction")
+    }
+
     pub(crate) async fn execute(
         &mut self,
         query: Query<'_, Any, AnyArguments>,
     ) -> Result<AnyQueryResult, CatalogError> {
-        Ok(in_time(self.patience, query.execute(&mut *self.inner)).await?)
+        Ok(in_time(self.patience, query.execute(self.connection())).await?)
     }
 
     pub(crate) async fn fetch_all(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<AnyRow>, CatalogError> {
-        Ok(in_time(self.patience, query.fetch_all(&mut *self.inner)).await?)
+        Ok(in_time(self.patience, query.fetch_all(self.connection())).await?)
     }
 
     pub(crate) async fn fetch_optional(
         &mut self,
         query: Query<'_, Any, AnyArguments>,
     ) -> Result<Option<AnyRow>, CatalogError> {
-        Ok(in_time(self.patience, query.fetch_optional(&mut *self.inner)).await?)
+        Ok(in_time(self.patience, query.fetch_optional(self.connection())).await?)
     }
 
     /// The row of a query that always has one.
     pub(crate) async fn fetch_one(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<AnyRow, CatalogError> {
-        Ok(in_time(self.patience, query.fetch_one(&mut *self.inner)).await?)
-    }
-
-    /// For what is no query: it waits without a limit.
-    pub(crate) fn connection(&mut self) -> &mut AnyConnection {
-        &mut self.inner
+        Ok(in_time(self.patience, query.fetch_one(self.connection())).await?)
     }
 
     pub(crate) async fn commit(self) -> Result<(), CatalogError> {
-        Ok(in_time(self.patience, self.inner.commit()).await?)
+        self.end("COMMIT").await
     }
 
     pub(crate) async fn rollback(self) -> Result<(), CatalogError> {
-        Ok(in_time(self.patience, self.inner.rollback()).await?)
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, statement: &'static str) -> Result<(), CatalogError> {
+        if let Some(mut connection) = self.connection.take() {
+            in_time(self.patience, connection.execute(statement)).await?;
+            connection.give_back();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        // Without a runtime the connection is closed, which ends the transaction too.
+        if let (Some(mut connection), Ok(runtime)) = (self.connection.take(), Handle::try_current()) {
+            runtime.spawn(async move {
+                if in_time(GREETING_PATIENCE, connection.execute("ROLLBACK")).await.is_ok() {
+                    connection.give_back();
+                }
+            });
+        }
     }
 }
 

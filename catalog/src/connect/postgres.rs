@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection};
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, ConnectOptions, Connection};
 use url::Url;
 
+use super::pool::{Connector, Pool};
 use super::{Catalog, CatalogOptions};
 use crate::dialect::POSTGRES;
 use crate::error::CatalogError;
@@ -13,8 +14,6 @@ use crate::session::in_time;
 
 /// Waiting longer than this for a connection means that the server is down, or too slow for its load.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
-/// A connection that does not answer for so long is thrown away.
-const PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// Connections are made anew from time to time, so that a name that moved to another server is followed.
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -78,20 +77,13 @@ fn connect_options(url: &str) -> Result<AnyConnectOptions, CatalogError> {
     Ok(options.disable_statement_logging())
 }
 
-async fn answers(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
-    in_time(PING_TIMEOUT, connection.ping()).await.map(|()| true)
-}
-
-fn pool(connections: u32, options: &AnyConnectOptions) -> AnyPool {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .max_lifetime(MAX_LIFETIME)
-        .idle_timeout(IDLE_TIMEOUT)
-        // A connection may not have outlived a restart or a failover of its server. The pool's own tests would wait for
-        // one that is gone without a word, and keep its place for good.
-        .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(answers(connection)))
-        .after_release(|connection, _| Box::pin(answers(connection)))
-        .connect_lazy_with(options.clone())
+fn pool(connections: u32, options: &AnyConnectOptions) -> Pool {
+    let connector = Connector {
+        options: options.clone(),
+        dialect: &POSTGRES,
+        patience: ACQUIRE_TIMEOUT,
+        lifetime: MAX_LIFETIME,
+        idle: IDLE_TIMEOUT,
+    };
+    Pool::new(connector, connections)
 }

@@ -1,14 +1,14 @@
 //! A catalog in a file.
 
-use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection, Executor};
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, ConnectOptions, Connection, Executor};
 use url::Url;
 
 use super::Catalog;
+use super::pool::{Connector, Pool};
 use crate::dialect::SQLITE;
 use crate::error::CatalogError;
 
@@ -61,18 +61,15 @@ async fn prove(options: &AnyConnectOptions) -> Result<(), CatalogError> {
     Ok(connection.close().await?)
 }
 
-fn pool(connections: u32, options: &AnyConnectOptions) -> AnyPool {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        // SQLite ends a transaction by itself when the disk is full, which the driver does not notice: such a connection
-        // would refuse every later transaction.
-        .before_acquire(|connection, _| Box::pin(ready(Ok(!connection.is_in_transaction()))))
-        .after_connect(|connection, _| Box::pin(SQLITE.prepare(connection)))
-        .connect_lazy_with(options.clone())
+fn pool(connections: u32, options: &AnyConnectOptions) -> Pool {
+    let connector = Connector {
+        options: options.clone(),
+        dialect: &SQLITE,
+        patience: ACQUIRE_TIMEOUT,
+        lifetime: Duration::MAX,
+        idle: Duration::MAX,
+    };
+    Pool::new(connector, connections)
 }
 
 /// The write-ahead log is a property of the file: the first to open it sets it. SQLite does not wait for that lock by

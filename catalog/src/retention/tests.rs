@@ -18,7 +18,7 @@ const INDEXES: [&str; 5] = ["audio_to_purge", "transcripts_to_purge", "twilio_to
 async fn sqlite_plan(catalog: &Catalog, sql: &str) -> String {
     let explain = format!("EXPLAIN QUERY PLAN {sql}");
     let query = bind_due(sqlx::query(AssertSqlSafe(explain)), &POLICY, DateTime::UNIX_EPOCH, None).bind(500);
-    let steps = query.fetch_all(&catalog.readers).await.unwrap();
+    let steps = catalog.read_all(query).await.unwrap();
     steps.iter().map(|step| step.try_get::<String, _>("detail").unwrap() + "\n").collect()
 }
 

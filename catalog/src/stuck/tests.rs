@@ -24,7 +24,7 @@ async fn sweep_reads_each_partial_index_and_never_a_whole_table() {
         // A step a line: <https://www.sqlite.org/eqp.html>.
         let explain = format!("EXPLAIN QUERY PLAN {sql}");
         let query = sqlx::query(AssertSqlSafe(explain)).bind("").bind(0).bind(1).bind(1).bind(500);
-        let steps = query.fetch_all(&catalog.readers).await.unwrap();
+        let steps = catalog.read_all(query).await.unwrap();
         let plan: String = steps.iter().map(|step| step.try_get::<String, _>("detail").unwrap() + "\n").collect();
         for index in INDEXES {
             assert!(plan.contains(&format!("INDEX {index} ")), "{index}:\n{plan}");

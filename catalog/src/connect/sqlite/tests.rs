@@ -2,7 +2,8 @@
 //! codes that a full disk, a lock or a read-only file give.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use sqlx::{AssertSqlSafe, Executor, Row};
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 use tempfile::TempDir;
 
 use super::*;
@@ -15,9 +16,17 @@ async fn migrated() -> (Catalog, TempDir) {
     (catalog, folder)
 }
 
+/// What the writer's connection says to `sql`.
+async fn said(catalog: &Catalog, sql: impl Into<String>) -> Result<Option<AnyRow>, sqlx::Error> {
+    let mut connection = catalog.writers.take().await.unwrap();
+    let said = connection.fetch_optional(AssertSqlSafe(sql.into())).await;
+    connection.give_back();
+    said
+}
+
 /// What a write meets while `pragma` is set on the writer's connection.
 async fn written_under(catalog: &Catalog, pragma: &str) -> Result<(), CatalogError> {
-    catalog.writers.execute(AssertSqlSafe(format!("PRAGMA {pragma}"))).await.unwrap();
+    said(catalog, format!("PRAGMA {pragma}")).await.unwrap();
     let long = "so long that it needs a page of its own. ".repeat(200);
     let entry = AuditEntry { actor: "anna".to_owned(), action: "show".to_owned(), recording_sid: None, detail: long };
     catalog.audit(&entry, chrono::DateTime::UNIX_EPOCH).await
@@ -56,11 +65,9 @@ async fn read_only_catalog_is_denied() {
 #[tokio::test]
 async fn every_commit_reaches_the_disk() {
     let (catalog, _folder) = migrated().await;
-    let text =
-        async |pragma: &'static str| catalog.writers.fetch_one(pragma).await.unwrap().try_get::<String, _>(0).unwrap();
-    let number =
-        async |pragma: &'static str| catalog.writers.fetch_one(pragma).await.unwrap().try_get::<i64, _>(0).unwrap();
-    assert_eq!(text("PRAGMA journal_mode").await, "wal");
+    let row = async |pragma: &str| said(&catalog, pragma).await.unwrap().unwrap();
+    let number = async |pragma: &str| row(pragma).await.try_get::<i64, _>(0).unwrap();
+    assert_eq!(row("PRAGMA journal_mode").await.try_get::<String, _>(0).unwrap(), "wal");
     assert_eq!(number("PRAGMA synchronous").await, 2, "FULL");
     assert_eq!(number("PRAGMA foreign_keys").await, 1);
     assert_eq!(number("PRAGMA secure_delete").await, 1);
@@ -71,7 +78,7 @@ async fn schema_refuses_to_mark_what_is_held() {
     let (catalog, _folder) = migrated().await;
     let held_and_marked = "INSERT INTO recordings (recording_sid, account_sid, status, twilio_status, received_at, \
                            updated_at, is_held, marked_at) VALUES ('RE', 'AC', 'received', '', 0, 0, 1, 0)";
-    let error = catalog.writers.execute(held_and_marked).await.unwrap_err();
+    let error = said(&catalog, held_and_marked).await.map(drop).unwrap_err();
     assert!(error.to_string().contains("CHECK constraint"), "{error}");
 }
 
@@ -80,7 +87,7 @@ async fn schema_of_a_newer_version_is_left_alone() {
     let (catalog, _folder) = migrated().await;
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
                  VALUES (9999, 'later', TRUE, x'00', 0)";
-    catalog.writers.execute(newer).await.unwrap();
+    said(&catalog, newer).await.unwrap();
     assert_eq!(catalog.migrate().await.unwrap(), 0);
     catalog.check().await.unwrap();
 }
@@ -88,7 +95,7 @@ async fn schema_of_a_newer_version_is_left_alone() {
 #[tokio::test]
 async fn altered_migration_is_refused() {
     let (catalog, _folder) = migrated().await;
-    catalog.writers.execute("UPDATE _sqlx_migrations SET checksum = x'00'").await.unwrap();
+    said(&catalog, "UPDATE _sqlx_migrations SET checksum = x'00'").await.unwrap();
     let error = catalog.migrate().await.unwrap_err();
     assert!(matches!(error, CatalogError::Migration { .. }), "{error:?}");
 }
