@@ -31,7 +31,7 @@ use crate::stage::Stage;
 use crate::{Job, Options, Queue, TraceParent};
 use address::Address;
 use attributes::Attributes;
-use batch::Batches;
+use batch::BatchCalls;
 use calls::{Calls, Counts};
 use fault::Fault;
 use keeping::{KEPT_MOST, Kept};
@@ -53,8 +53,8 @@ pub(crate) struct Sqs {
 #[derive(Debug)]
 struct LaneQueue {
     calls: Arc<Calls>,
-    sends: Batches<Outgoing>,
-    deletes: Batches<String>,
+    sends: BatchCalls<Outgoing>,
+    deletes: BatchCalls<String>,
     /// The new message whose send failed, where none succeeded since.
     unsent: Mutex<Option<Outgoing>>,
 }
@@ -112,11 +112,11 @@ impl LaneQueue {
         let (sending, deleting) = (Arc::clone(&calls), Arc::clone(&calls));
         LaneQueue {
             calls,
-            sends: Batches::new(move |messages| {
+            sends: BatchCalls::new(move |messages| {
                 let calls = Arc::clone(&sending);
                 async move { calls.send(messages).await }
             }),
-            deletes: Batches::new(move |handles| {
+            deletes: BatchCalls::new(move |handles| {
                 let calls = Arc::clone(&deleting);
                 async move { calls.delete(handles).await }
             }),
