@@ -16,8 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 pub use error::{KeyError, StoreError, StoreErrorKind, VaultError};
 pub use key::{ObjectKey, ObjectKeyError};
@@ -28,6 +27,9 @@ pub use store::{ObjectMeta, ObjectStore, open_store};
 
 /// Bytes as they come; ends at the first error.
 pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
+
+/// Deleted objects that are looked for at once.
+const LOOKS_AT_ONCE: usize = 16;
 
 /// An object store seen through a key: what goes in is sealed, what comes out is opened. Clones share it.
 #[derive(Debug, Clone)]
@@ -86,6 +88,20 @@ impl Vault {
     /// Deletes an object and sees that it is gone. One that is gone already is a success.
     pub async fn delete(&self, key: &ObjectKey) -> Result<(), VaultError> {
         self.store.delete(key).await?;
+        self.see_gone(key).await
+    }
+
+    /// [`Vault::delete`] of each, and what became of it, in their order.
+    pub async fn delete_all(&self, keys: &[ObjectKey]) -> Vec<Result<(), VaultError>> {
+        let deleted = self.store.delete_all(keys).await;
+        let looking = keys.iter().zip(deleted).map(|(key, deleted)| async move {
+            deleted?;
+            self.see_gone(key).await
+        });
+        stream::iter(looking.collect::<Vec<_>>()).buffered(LOOKS_AT_ONCE).collect().await
+    }
+
+    async fn see_gone(&self, key: &ObjectKey) -> Result<(), VaultError> {
         match self.store.head(key).await? {
             None => Ok(()),
             Some(_) => Err(VaultError::StillThere(key.clone())),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt};
 
 use crate::ByteStream;
 use crate::directory::Directory;
@@ -44,6 +44,12 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
 
     /// Deletes the object, every version of it. One that is not there is a success.
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError>;
+
+    /// [`ObjectStore::delete`] of each, and what became of it, in their order; in fewer requests, where the store has
+    /// them.
+    async fn delete_all(&self, keys: &[ObjectKey]) -> Vec<Result<(), StoreError>> {
+        stream::iter(keys).then(|key| self.delete(key)).collect().await
+    }
 
     /// Every object whose key starts with `prefix` (of whole names: `recordings/`), in no order.
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<ObjectMeta, StoreError>>;

@@ -32,6 +32,22 @@ pub async fn every_version_is_deleted(place: &dyn Place) {
     }
 }
 
+pub async fn of_many_deleted_together_none_is_left_and_the_others_stay(place: &dyn Place) {
+    let store = place.open().await;
+    let deleted: Vec<_> = (1..=30).map(|number| key(&format!("RE{number}"))).collect();
+    for _ in 0..2 {
+        for key in deleted.iter().skip(1).chain([&key("RE31")]) {
+            put(store.as_ref(), key, b"content").await;
+        }
+    }
+    let answers = store.delete_all(&deleted).await;
+    assert!(answers.len() == 30 && answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(keys(store.as_ref(), "recordings/").await, [key("RE31").to_string()]);
+    for key in &deleted {
+        assert_eq!(store.head(key).await.unwrap(), None);
+    }
+}
+
 pub async fn neighbours_of_a_deleted_object_stay(place: &dyn Place) {
     let store = place.open().await;
     let longer = "recordings/AC1/2026/01/31/RE1.wav.age.v2".parse().unwrap();

@@ -59,6 +59,7 @@ macro_rules! contract_tests {
             deleted_object_is_gone
             deleting_what_is_not_there_succeeds
             every_version_is_deleted
+            of_many_deleted_together_none_is_left_and_the_others_stay
             neighbours_of_a_deleted_object_stay
         }
     };

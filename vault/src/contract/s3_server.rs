@@ -193,6 +193,10 @@ impl S3 for WithUploads {
         self.files.delete_object(req).await
     }
 
+    async fn delete_objects(&self, req: S3Request<DeleteObjectsInput>) -> Answer<DeleteObjectsOutput> {
+        self.files.delete_objects(req).await
+    }
+
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> Answer<ListObjectsV2Output> {
         self.files.list_objects_v2(req).await
     }

@@ -1,10 +1,19 @@
 //! Objects out of the world: where the bucket keeps versions, every one of them.
 
+use std::collections::HashSet;
+
 use aws_sdk_s3::operation::delete_object::DeleteObjectOutput;
+use aws_sdk_s3::types::{Delete, DeletedObject, ObjectIdentifier};
+use futures::stream::{self, StreamExt};
 
 use super::bucket::Bucket;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
+
+/// What a request takes: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
+const KEYS_MOST: usize = 1000;
+/// Objects that are deleted each by itself, at once.
+const ALONE_AT_ONCE: usize = 16;
 
 /// What a bucket keeps under one key, as ids.
 #[derive(Default)]
@@ -27,6 +36,33 @@ pub(super) async fn delete(bucket: &Bucket, key: &ObjectKey) -> Result<(), Store
     }
     let left = left.objects.len() + left.delete_markers.len();
     Err(StoreError::new(StoreErrorKind::Unavailable, format!("{key}: {left} versions are there after the delete")))
+}
+
+/// Many in a request. What that leaves, whatever the reason (a bucket that keeps versions, a lock, a server that does not
+/// know the request), is deleted by itself: what stands against it is told there.
+pub(super) async fn delete_all(bucket: &Bucket, keys: &[ObjectKey]) -> Vec<Result<(), StoreError>> {
+    let mut gone = HashSet::new();
+    for keys in keys.chunks(KEYS_MOST).filter(|keys| keys.len() > 1) {
+        gone.extend(delete_together(bucket, keys).await);
+    }
+    let deleting = keys.iter().map(|key| {
+        let is_gone = gone.contains(&bucket.path(key));
+        async move { if is_gone { Ok(()) } else { delete(bucket, key).await } }
+    });
+    stream::iter(deleting.collect::<Vec<_>>()).buffered(ALONE_AT_ONCE).collect().await
+}
+
+/// The paths of those that are gone with all their versions.
+async fn delete_together(bucket: &Bucket, keys: &[ObjectKey]) -> Vec<String> {
+    let named = keys.iter().map(|key| ObjectIdentifier::builder().key(bucket.path(key)).build());
+    // Each has the key that it has to have.
+    let named = named.collect::<Result<Vec<_>, _>>().unwrap_or_default();
+    let Ok(delete) = Delete::builder().set_objects(Some(named)).build() else { return Vec::new() };
+    let request = bucket.client.delete_objects().bucket(&*bucket.name).delete(delete);
+    let Ok(answer) = request.send().await else { return Vec::new() };
+    bucket.saw();
+    let is_gone = |deleted: &DeletedObject| deleted.version_id.is_none() && deleted.delete_marker != Some(true);
+    answer.deleted.unwrap_or_default().into_iter().filter(is_gone).filter_map(|deleted| deleted.key).collect()
 }
 
 /// Objects before markers: what is refused (Object Lock) is made visible again, as what is hidden reads as gone.

@@ -76,6 +76,10 @@ impl ObjectStore for S3 {
         delete::delete(&self.bucket, key).await
     }
 
+    async fn delete_all(&self, keys: &[ObjectKey]) -> Vec<Result<(), StoreError>> {
+        delete::delete_all(&self.bucket, keys).await
+    }
+
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<ObjectMeta, StoreError>> {
         list::objects(&self.bucket, prefix)
     }

@@ -8,6 +8,7 @@
 //! What neither can show (a server that is overloaded, lies, or breaks off) is played by the tap in front of s3s-fs.
 
 mod broken;
+mod deleting;
 mod locked;
 mod moto;
 mod official;

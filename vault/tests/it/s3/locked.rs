@@ -45,8 +45,11 @@ async fn object_under_a_hold_is_refused_and_stays_visible() {
     store.put(&key("RE1"), body(b"evidence")).await.unwrap();
     let path = format!("vault/{}", key("RE1"));
     hold(&bucket, &path, ObjectLockLegalHoldStatus::On).await;
-    for _ in 0..2 {
-        let error = store.delete(&key("RE1")).await.unwrap_err();
+    store.put(&key("RE2"), body(b"another's")).await.unwrap();
+    let mut with_another = store.delete_all(&[key("RE1"), key("RE2")]).await;
+    assert!(with_another.pop().unwrap().is_ok());
+    for refused in [store.delete(&key("RE1")).await, with_another.pop().unwrap()] {
+        let error = refused.unwrap_err();
         assert_eq!(error.kind, StoreErrorKind::Denied, "{error}");
         assert!(error.to_string().contains("Object Lock"), "{error}");
         assert_eq!(read(store.as_ref(), &key("RE1")).await.unwrap(), b"evidence");

@@ -129,6 +129,7 @@ fn operation(request: &Request) -> &'static str {
         Method::PUT => "PutObject",
         Method::POST if has("uploads") => "CreateMultipartUpload",
         Method::POST if has("uploadId") => "CompleteMultipartUpload",
+        Method::POST if has("delete") => "DeleteObjects",
         Method::DELETE if has("uploadId") => "AbortMultipartUpload",
         Method::DELETE => "DeleteObject",
         Method::HEAD if is_bucket => "HeadBucket",
