@@ -18,8 +18,8 @@ use transcriber::{
 use twilio::AccountSid;
 use vault::{Identities, KeyError, ObjectStore, Recipients, S3Options, StoreErrorKind, Vault};
 use workers::{
-    Archive, Breaker, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, Stages, SweepMode, Transcribe,
-    WebhookSecret,
+    Archive, Breaker, Deliver, DeliveryTarget, MemoryBudget, Purge, Reconciler, SharedSteps, Stages, SweepMode,
+    Transcribe, WebhookSecret,
 };
 
 use crate::config::{Config, Provider, SpoolConfig, Twilio};
@@ -269,7 +269,7 @@ pub(crate) async fn stages(
             vault: vault.clone(),
             twilio,
             clock: clock.clone(),
-            policy: config.policy,
+            shared: SharedSteps::new(catalog, &vault, &clock, config.policy, config.queue_lease),
             lease: config.queue_lease,
         },
         deliver: target.as_ref().map(|target| Deliver {

@@ -82,20 +82,6 @@ impl Change {
         self.execute(sqlx::query(AssertSqlSafe(update)).bind(now.timestamp_millis()).bind(sid)).await.map(|_| ())
     }
 
-    /// The same, and the row as it is then.
-    pub(crate) async fn set_and_read(
-        &mut self,
-        columns: &str,
-        now: DateTime<Utc>,
-    ) -> Result<RecordingRow, CatalogError> {
-        let returned = recording_columns!();
-        let update =
-            format!("UPDATE recordings SET {columns}, updated_at = $1 WHERE recording_sid = $2 RETURNING {returned}");
-        let sid = self.sid().to_owned();
-        let update = sqlx::query(AssertSqlSafe(update)).bind(now.timestamp_millis()).bind(sid);
-        Ok(RecordingRow::read(&self.transaction.fetch_one(update).await?)?)
-    }
-
     /// The first column of the first row, of a query that always has one.
     pub(crate) async fn number(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<i64, CatalogError> {
         Ok(self.transaction.fetch_one(query).await?.try_get(0)?)

@@ -32,7 +32,6 @@ pub struct Claim {
     recording_sid: RecordingSid,
     work: Work,
     fence: i64,
-    lease: Duration,
     row: Arc<RecordingRow>,
     life: Arc<Life>,
 }
@@ -78,11 +77,6 @@ impl Claim {
     pub(crate) fn fence(&self) -> i64 {
         self.fence
     }
-
-    /// For how long it was asked.
-    pub(crate) fn lease(&self) -> Duration {
-        self.lease
-    }
 }
 
 impl Catalog {
@@ -115,9 +109,9 @@ impl Catalog {
         .bind(believed_until(lease, now));
         let Some(row) = change.transaction().fetch_optional(upsert).await? else { return Ok(None) };
         let fence = row.try_get(0)?;
-        let claimed = Arc::new(change.row.clone());
+        let claimed = change.row.clone();
         change.commit().await?;
-        Ok(Some(Claim { recording_sid: sid.clone(), work, fence, lease, row: claimed, life: Arc::default() }))
+        Ok(Some(Claim::new(work, fence, claimed)))
     }
 
     /// Keeps a claim until `now + lease`. One that expired and was not taken over lives on.
@@ -159,40 +153,46 @@ fn expire(claim: &Claim, at_ms: i64) -> Query<'_, Any, AnyArguments> {
         .bind(claim.fence)
 }
 
+impl Claim {
+    /// One that was just taken.
+    pub(crate) fn new(work: Work, fence: i64, row: RecordingRow) -> Claim {
+        let recording_sid = row.recording_sid.clone();
+        Claim { recording_sid, work, fence, row: Arc::new(row), life: Arc::default() }
+    }
+}
+
+/// Awaits `committing`, which commits what ends the work that `claims` are for and gives them up with it. Dropped before
+/// that is done, or where an extension may come behind it, a claim is left to be released.
+pub(crate) async fn end(
+    claims: &[&Claim],
+    committing: impl Future<Output = Result<(), CatalogError>>,
+) -> Result<(), CatalogError> {
+    let lives: Vec<_> = claims.iter().map(|claim| &claim.life).collect();
+    let are_extending: Vec<_> = lives.iter().map(|life| life.is_extending.load(Ordering::Relaxed)).collect();
+    lives.iter().for_each(|life| life.is_ending.store(true, Ordering::Relaxed));
+    let committed = committing.await;
+    for (life, is_extending) in lives.into_iter().zip(are_extending) {
+        life.is_ending.store(committed.is_ok(), Ordering::Relaxed);
+        life.is_over.store(committed.is_ok() && !is_extending, Ordering::Relaxed);
+    }
+    committed
+}
+
 impl Change {
-    /// Commits what ends the work that `claim` is for, and gives the claim up with it. Dropped before that is done, or where
-    /// an extension may come behind it, the claim is left to be released.
+    /// Commits what ends the work that `claim` is for, and gives the claim up with it: see [`end`].
     pub(crate) async fn commit_the_end(mut self, claim: &Claim, now: DateTime<Utc>) -> Result<(), CatalogError> {
-        let life = &claim.life;
-        let is_extending = life.is_extending.load(Ordering::Relaxed);
-        life.is_ending.store(true, Ordering::Relaxed);
-        let committed = async {
+        let committing = async {
             self.execute(expire(claim, now.timestamp_millis())).await?;
             self.commit().await
         };
-        let committed = committed.await;
-        life.is_ending.store(committed.is_ok(), Ordering::Relaxed);
-        life.is_over.store(committed.is_ok() && !is_extending, Ordering::Relaxed);
-        committed
+        end(&[claim], committing).await
     }
+}
 
-    /// Whether somebody is at any work but purge. All work is claimed for about as long as `lease`.
-    pub(crate) async fn is_worked_on(&mut self, lease: Duration, now: DateTime<Utc>) -> Result<bool, CatalogError> {
-        let sid = self.sid().to_owned();
-        let select = sqlx::query(
-            "SELECT COUNT(*) FROM claims WHERE recording_sid = $1 AND work <> 'purge' AND expires_at > $2 \
-             AND expires_at <= $3",
-        );
-        let select = select.bind(sid).bind(now.timestamp_millis()).bind(believed_until(lease, now));
-        Ok(self.number(select).await? > 0)
-    }
-
-    /// Takes every claim to other work than purge away from whoever may still think to hold it.
-    pub(crate) async fn take_claims_away(&mut self) -> Result<(), CatalogError> {
-        let sid = self.sid().to_owned();
-        let update = "UPDATE claims SET fence = fence + 1, expires_at = 0 WHERE recording_sid = $1 AND work <> 'purge'";
-        self.execute(sqlx::query(update).bind(sid)).await.map(|_| ())
-    }
+/// Whether one that is held until `expires_at` keeps others from the work. All work is claimed for about as long as
+/// `lease`.
+pub(crate) fn is_live(expires_at: i64, lease: Duration, now: DateTime<Utc>) -> bool {
+    (now.timestamp_millis() + 1..=believed_until(lease, now)).contains(&expires_at)
 }
 
 /// The latest expiry that is believed: by a clock no more than a lease ahead of ours, or by one whose lease is another.
@@ -200,6 +200,6 @@ fn believed_until(lease: Duration, now: DateTime<Utc>) -> i64 {
     expiry(lease.saturating_mul(2).max(BELIEVED_AT_LEAST), now)
 }
 
-fn expiry(lease: Duration, now: DateTime<Utc>) -> i64 {
+pub(crate) fn expiry(lease: Duration, now: DateTime<Utc>) -> i64 {
     now.timestamp_millis().saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
 }

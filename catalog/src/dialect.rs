@@ -17,6 +17,10 @@ pub(crate) struct Dialect {
     pub(crate) lock_row: &'static str,
     /// Ends a SELECT that locks rows so, and leaves out those that somebody else has locked.
     pub(crate) lock_free_rows: &'static str,
+    /// The texts in the JSON array `$1`, a row each.
+    pub(crate) listed: &'static str,
+    /// The objects in it, each a row with the column `value`, to be read by `->>`.
+    pub(crate) each: &'static str,
     /// Said first in a transaction that migrates: another one waits there until it ends.
     pub(crate) lock_schema: &'static str,
     /// Begins a transaction that does nothing but lock a schedule, and locks schedule `$1` where it is free.
@@ -36,6 +40,8 @@ pub(crate) static SQLITE: Dialect = Dialect {
     begin: "BEGIN IMMEDIATE",
     lock_row: "",
     lock_free_rows: "",
+    listed: "SELECT value FROM json_each($1)",
+    each: "json_each($1)",
     lock_schema: "",
     // Files lock them.
     begin_schedule: "",
@@ -52,6 +58,8 @@ pub(crate) static POSTGRES: Dialect = Dialect {
     begin: "BEGIN ISOLATION LEVEL READ COMMITTED",
     lock_row: " FOR UPDATE",
     lock_free_rows: " FOR UPDATE OF recordings SKIP LOCKED",
+    listed: "SELECT value FROM json_array_elements_text(CAST($1 AS json))",
+    each: "json_array_elements(CAST($1 AS json))",
     // The first wait is for whoever migrates; the later ones are for tables in use, where a long wait would hold up all
     // who come after. 1667329132 is "call" in ASCII, and sets our locks apart from others' in the same database.
     lock_schema: "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \

@@ -2,8 +2,8 @@
 //!
 //! A [`Catalog`] is asked and told in words of the domain: [`hear`](Catalog::hear) what Twilio says,
 //! [`stage_media`](Catalog::stage_media) before bytes are written and [`store_media`](Catalog::store_media) once they
-//! are verified, [`grant_purge`](Catalog::grant_purge) before anything is deleted and
-//! [`complete_purge`](Catalog::complete_purge) once it was seen to be gone. Each is one transaction: all of it is
+//! are verified, [`grant_purges`](Catalog::grant_purges) before anything is deleted and
+//! [`complete_purges`](Catalog::complete_purges) once it was seen to be gone. Each is one transaction: all of it is
 //! written, durably, or nothing.
 //!
 //! Rules that hold on every path:
@@ -20,6 +20,7 @@ mod audit;
 mod backfill;
 mod broken;
 mod change;
+mod changes;
 mod claims;
 mod columns;
 mod connect;
@@ -28,6 +29,7 @@ pub mod contract;
 mod dialect;
 mod error;
 mod facts;
+mod gate;
 mod hear;
 mod holds;
 mod lacks;
@@ -63,6 +65,7 @@ pub use pages::Span;
 pub use passes::Pass;
 pub use permit::{PurgeDecision, PurgePermit, StoredObject};
 pub use policy::Policy;
+pub use purge::Purged;
 pub use recordings::ListFilter;
 pub use row::{MediaRow, RecordingRow};
 pub use schedule::ScheduleLock;

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use twilio::{AccountSid, RecordingSid};
 
+use crate::claims::Claim;
 use crate::policy::Parts;
-use crate::row::{MediaRow, RecordingRow};
+use crate::row::MediaRow;
 use crate::versions::TranscriptRow;
 
 /// What the gate said.
@@ -18,23 +19,21 @@ pub enum PurgeDecision {
     Gone,
     /// Other work on it is under way: ask again when that is done.
     Busy,
+    /// Another deletes it now.
+    Claimed,
     /// What the permit names is marked, and must go now.
     Granted(PurgePermit),
 }
 
-/// What is to be deleted and by which rule. It can't be made, copied or kept: [`crate::Catalog::grant_purge`] makes it,
-/// and [`crate::Catalog::complete_purge`] takes it back, or [`crate::Catalog::withdraw_purge`] where nothing was deleted.
-/// One that is dropped leaves the recording marked, and the next grant names the same things again.
+/// What is to be deleted and by which rule, under a claim. It can't be made, copied or kept:
+/// [`crate::Catalog::grant_purges`] makes it, and [`crate::Catalog::complete_purges`] takes it back, or
+/// [`crate::Catalog::withdraw_purge`] where nothing was deleted. One that is dropped leaves the recording marked, and the next grant names the same things again.
 #[derive(Debug)]
 pub struct PurgePermit {
-    account_sid: AccountSid,
-    recording_sid: RecordingSid,
-    retention_from: DateTime<Utc>,
-    twilio_said_deleted: bool,
+    /// With the row as it was before it was marked.
+    claim: Claim,
     rule: String,
-    pub(crate) parts: Parts,
-    /// An earlier attempt left the recording marked: it may have deleted something.
-    pub(crate) was_marked: bool,
+    parts: Parts,
     media: Option<StoredObject>,
     transcripts: Vec<StoredObject>,
 }
@@ -53,41 +52,47 @@ pub struct StoredObject {
 }
 
 impl PurgePermit {
-    pub(crate) fn new(row: &RecordingRow, transcripts: &[TranscriptRow], rule: String, parts: Parts) -> Self {
+    pub(crate) fn new(claim: Claim, transcripts: &[TranscriptRow], rule: String, parts: Parts) -> Self {
+        let row = claim.row();
         let media = row.media.as_ref().map(MediaRow::stored_object);
         let transcripts = transcripts.iter().filter(|_| parts.transcripts).filter_map(TranscriptRow::stored_object);
         let leftovers = row.leftovers.iter().filter(|_| parts.has_ours()).cloned().map(staged);
-        PurgePermit {
-            account_sid: row.account_sid.clone(),
-            recording_sid: row.recording_sid.clone(),
-            retention_from: row.retention_from,
-            twilio_said_deleted: row.facts.says_deleted,
-            rule,
-            parts,
-            was_marked: row.mark.is_some(),
-            media,
-            transcripts: transcripts.chain(leftovers).collect(),
-        }
+        let transcripts = transcripts.chain(leftovers).collect();
+        PurgePermit { claim, rule, parts, media, transcripts }
+    }
+
+    /// The right to do it, to be kept as long as it takes.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    pub(crate) fn parts(&self) -> Parts {
+        self.parts
+    }
+
+    /// Whether an earlier attempt left the recording marked: it may have deleted something.
+    pub(crate) fn was_marked(&self) -> bool {
+        self.claim.row().mark.is_some()
     }
 
     /// The account that owns the recording.
     pub fn account_sid(&self) -> &AccountSid {
-        &self.account_sid
+        &self.claim.row().account_sid
     }
 
     /// The recording.
     pub fn recording_sid(&self) -> &RecordingSid {
-        &self.recording_sid
+        self.claim.recording_sid()
     }
 
     /// When the recording began, as far as that is known; else when it was first heard of.
     pub fn retention_from(&self) -> DateTime<Utc> {
-        self.retention_from
+        self.claim.row().retention_from
     }
 
     /// Whether Twilio ever said that it is deleted there.
     pub fn twilio_said_deleted(&self) -> bool {
-        self.twilio_said_deleted
+        self.claim.row().facts.says_deleted
     }
 
     /// The rule that chose it: `retention 30 days`, `transcript retention 7 days`, `twilio copy 0 days after archive`,

@@ -44,12 +44,23 @@ impl Claims {
             return Err(Fault::Busy);
         };
         let held = Held { claims: self.clone(), claim: claim.clone(), is_lost: Arc::default() };
+        self.keep_while(&claim, stop, body(held)).await
+    }
+
+    /// The same, under a claim that was taken before.
+    pub(crate) async fn keep_while(
+        &self,
+        claim: &Claim,
+        stop: &CancellationToken,
+        body: impl Future<Output = Handled>,
+    ) -> Handled {
         let handled = tokio::select! {
-            handled = body(held) => handled,
-            lost = self.keep(&claim) => Err(lost),
+            handled = body => handled,
+            lost = self.keep(claim) => Err(lost),
             () = stop.cancelled() => Err(Fault::HandedBack),
         };
-        if let Err(error) = self.catalog.release_claim(&claim, self.clock.now()).await {
+        if let Err(error) = self.catalog.release_claim(claim, self.clock.now()).await {
+            let sid = claim.recording_sid();
             tracing::warn!(recording.sid = %sid, error = chain(&error), "claim not released: it runs out by itself");
         }
         handled

@@ -49,7 +49,7 @@ pub use deliver::{Deliver, DeliveryTarget, DeliveryTargetError};
 pub use dispatcher::{Dispatcher, Stages};
 pub use fault::{Fault, Handled};
 pub use media_check::{MediaCheck, WavHead};
-pub use purge::Purge;
+pub use purge::{Purge, SharedSteps};
 pub use reconcile::{ReconcileReport, ReconcileWindow, Reconciler};
 pub use retention::{RetentionReport, retention_sweep, sweep_unfinished};
 pub use strays::{StrayReport, sweep_strays};

@@ -1,19 +1,25 @@
 //! Purge: everything a permit names is deleted, each thing is seen to be gone, and only then is it written down.
 
+mod shared;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{Catalog, Claim, Policy, PurgeDecision, PurgePermit, StoredObject, Work};
+use catalog::{Catalog, PurgeDecision, PurgePermit, StoredObject};
 use queue::{Clock, Queue};
 use tokio_util::sync::CancellationToken;
 use twilio::RecordingSid;
 use vault::{ObjectKey, Vault};
+
+pub use self::shared::SharedSteps;
 
 use crate::archive_again::{Again, ArchiveAgain};
 use crate::claimed::Claims;
 use crate::copy::{self, Copy};
 use crate::fault::{Fault, Handled};
 use crate::twilio_copy;
+
+use self::shared::NotDeleted;
 
 /// Pause where another stage is at work on the recording.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(10);
@@ -55,8 +61,8 @@ pub struct Purge {
     pub twilio: twilio::Client,
     /// The one clock.
     pub clock: Clock,
-    /// What falls due when.
-    pub policy: Policy,
+    /// What it does for many recordings at once, with the catalog, vault and clock of this.
+    pub shared: SharedSteps,
     /// How long a worker that died keeps others from its recording.
     pub lease: Duration,
 }
@@ -66,12 +72,12 @@ impl Purge {
     /// requests are read from the catalog. Safe to run again: what is gone already counts as deleted. An attempt that
     /// fails before it deleted anything takes its mark off again, so that a hold can be placed before the next.
     pub async fn handle(&self, sid: &RecordingSid, stop: &CancellationToken) -> Handled {
-        let claims = Claims { catalog: self.catalog.clone(), clock: self.clock.clone(), lease: self.lease };
-        claims.with(sid, Work::Purge, stop, |held| self.purge(held.claim)).await
-    }
-
-    async fn purge(&self, claim: Claim) -> Handled {
-        let permit = match self.catalog.grant_purge(&claim, &self.policy, self.clock.now()).await? {
+        let granting = self.shared.grant(sid);
+        let decision = tokio::select! {
+            decision = granting => decision?,
+            () = stop.cancelled() => return Err(Fault::HandedBack),
+        };
+        let permit = match decision {
             PurgeDecision::NotDue => return Ok("not due"),
             PurgeDecision::Held => return Ok("kept: under a legal hold"),
             PurgeDecision::Gone => return Ok("already deleted"),
@@ -79,19 +85,26 @@ impl Purge {
                 let why = "another stage is at work on the recording".to_owned();
                 return Err(Fault::NotYet { after: CONFLICT_PAUSE, why });
             }
+            PurgeDecision::Claimed => return Err(Fault::Busy),
             PurgeDecision::Granted(permit) => permit,
         };
+        let claims = Claims { catalog: self.catalog.clone(), clock: self.clock.clone(), lease: self.lease };
+        claims.keep_while(&permit.claim().clone(), stop, self.purge(permit)).await
+    }
+
+    async fn purge(&self, permit: PurgePermit) -> Handled {
         let mut attempt = Attempt::default();
         if let Err(failed) = self.delete(&permit, &mut attempt).await {
+            let sid = permit.recording_sid().clone();
             if !attempt.has_begun {
-                self.catalog.withdraw_purge(&claim, permit, self.clock.now()).await?;
+                self.catalog.withdraw_purge(permit, self.clock.now()).await?;
             }
             return match failed {
                 Failed::Fault(fault) => Err(fault),
-                Failed::BrokenCopy(what) => self.archive_again(claim.recording_sid(), &what).await,
+                Failed::BrokenCopy(what) => self.archive_again(&sid, &what).await,
             };
         }
-        self.catalog.complete_purge(&claim, permit, &attempt.evidence.join("; "), self.clock.now()).await?;
+        self.shared.complete(permit, attempt.evidence.join("; ")).await?;
         Ok("purged")
     }
 
@@ -106,15 +119,15 @@ impl Purge {
                 Copy::Broken(what) => return Err(Failed::BrokenCopy(what)),
             }
         }
-        for object in permit.media().into_iter().chain(permit.transcripts()) {
-            let key = key(object)?;
-            if !attempt.has_begun {
-                // A store that does not answer is found out before anything is deleted.
-                self.vault.head(&key).await.map_err(Fault::from)?;
+        let objects = permit.media().into_iter().chain(permit.transcripts()).map(key);
+        let objects = objects.collect::<Result<Vec<_>, _>>()?;
+        if !objects.is_empty() {
+            attempt.evidence.extend(objects.iter().map(|key| format!("{key} seen to be gone")));
+            if let Err(NotDeleted { fault, has_begun }) = self.shared.delete(objects).await {
+                attempt.has_begun = has_begun;
+                return Err(fault.into());
             }
             attempt.has_begun = true;
-            self.vault.delete(&key).await.map_err(Fault::from)?;
-            attempt.evidence.push(format!("{key} seen to be gone"));
         }
         if permit.deletes_twilio_copy() {
             let had_begun = std::mem::replace(&mut attempt.has_begun, true);

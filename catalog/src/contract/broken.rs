@@ -97,10 +97,10 @@ pub async fn media_that_nobody_could_archive_again_is_not_set_back(fixture: &Fix
     fixture.archived(2).await;
     let media = broken(fixture, 2).await;
     let archive = fixture.claim(2, Work::Archive, day(1)).await;
-    let (purge, permit) = fixture.granted(2, &TWILIO_AT_ONCE, day(1)).await;
+    let permit = fixture.granted(2, &TWILIO_AT_ONCE, day(1)).await;
     let refused = fixture.catalog.set_media_back(&archive, &media, ACTOR, WHY, day(1)).await;
     assert!(matches!(refused, Err(CatalogError::Refused(Refusal::Marked))), "{refused:?}");
-    fixture.catalog.complete_purge(&purge, permit, "seen to be gone", day(1)).await.unwrap();
+    fixture.catalog.complete_purge(permit, "seen to be gone", day(1)).await.unwrap();
     let refused = fixture.catalog.set_media_back(&archive, &media, ACTOR, WHY, day(1)).await;
     assert!(matches!(refused, Err(CatalogError::Refused(Refusal::GoneAtTwilio))), "{refused:?}");
     assert!(fixture.row(2).await.is_archived());
@@ -168,7 +168,7 @@ pub async fn replaced_transcript_is_named_until_the_recording_goes(fixture: &Fix
     let row = fixture.row(1).await;
     assert!(row.names(&[], &transcript_object(1, 1)), "what is left of it is no stray");
     assert!(!row.names(&[], &transcript_object(1, 2)));
-    let (_, permit) = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
+    let permit = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
     assert_eq!(permit.transcripts()[0].key, transcript_object(1, 1));
     assert_eq!(row.received_at, heard_at());
 }

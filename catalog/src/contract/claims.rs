@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use twilio::MediaFormat;
 
 use super::fixture::{Fixture, LEASE, THIRTY_DAYS, day, heard_at, object, sid, stored_media, stored_transcript};
-use crate::{CatalogError, Claim, PurgeDecision, Status, Work};
+use crate::{CatalogError, Claim, Status, Work};
 
 pub async fn claimed_work_is_not_claimed_twice(fixture: &Fixture) {
     fixture.received(1).await;
@@ -48,10 +48,9 @@ pub async fn work_that_is_written_down_ends_its_claim(fixture: &Fixture) {
     fixture.catalog.mark_delivered(&claim, 1, heard_at()).await.unwrap();
     assert_over(fixture, &claim, heard_at()).await;
 
-    let claim = fixture.claim(1, Work::Purge, day(31)).await;
-    let decision = fixture.catalog.grant_purge(&claim, &THIRTY_DAYS, day(31)).await.unwrap();
-    let PurgeDecision::Granted(permit) = decision else { panic!("{decision:?}") };
-    fixture.catalog.complete_purge(&claim, permit, "seen", day(31)).await.unwrap();
+    let permit = fixture.granted(1, &THIRTY_DAYS, day(31)).await;
+    let claim = permit.claim().clone();
+    fixture.catalog.complete_purge(permit, "seen", day(31)).await.unwrap();
     assert_over(fixture, &claim, day(31)).await;
 }
 

@@ -228,19 +228,27 @@ impl Fixture {
         }
     }
 
-    pub(super) async fn granted(&self, number: u32, policy: &Policy, now: DateTime<Utc>) -> (Claim, PurgePermit) {
-        let claim = self.claim(number, Work::Purge, now).await;
-        match self.catalog.grant_purge(&claim, policy, now).await.unwrap() {
-            PurgeDecision::Granted(permit) => (claim, permit),
+    pub(super) async fn decision(&self, number: u32, policy: &Policy, now: DateTime<Utc>) -> PurgeDecision {
+        self.catalog.grant_purge(&sid(number), policy, LEASE, now).await.unwrap()
+    }
+
+    pub(super) async fn granted(&self, number: u32, policy: &Policy, now: DateTime<Utc>) -> PurgePermit {
+        match self.decision(number, policy, now).await {
+            PurgeDecision::Granted(permit) => permit,
             decision => panic!("granted was expected, not {decision:?}"),
         }
     }
 
-    /// Deletes what is due, as if everything the permit names had been seen to be gone.
+    /// As if everything the permit names had been seen to be gone.
+    pub(super) async fn complete(&self, permit: PurgePermit, now: DateTime<Utc>) -> RecordingRow {
+        let sid = permit.recording_sid().clone();
+        self.catalog.complete_purge(permit, "seen to be gone", now).await.unwrap();
+        self.catalog.recording(&sid).await.unwrap().unwrap()
+    }
+
+    /// Deletes what is due.
     pub(super) async fn purge(&self, number: u32, policy: &Policy, now: DateTime<Utc>) -> RecordingRow {
-        let (claim, permit) = self.granted(number, policy, now).await;
-        let row = self.catalog.complete_purge(&claim, permit, "seen to be gone", now).await.unwrap();
-        self.catalog.release_claim(&claim, now).await.unwrap();
-        row
+        let permit = self.granted(number, policy, now).await;
+        self.complete(permit, now).await
     }
 }

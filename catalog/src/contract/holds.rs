@@ -1,7 +1,7 @@
 //! Legal holds and erasure requests.
 
-use super::fixture::{ACTOR, Fixture, THIRTY_DAYS, completed, day, heard_at, sid};
-use crate::{CatalogError, Policy, PurgeDecision, Refusal, Status, Work};
+use super::fixture::{ACTOR, Fixture, LEASE, THIRTY_DAYS, completed, day, heard_at, sid};
+use crate::{CatalogError, Policy, PurgeDecision, Refusal, Status};
 
 async fn refusal_to_hold(fixture: &Fixture, number: u32) -> Refusal {
     match fixture.catalog.place_hold(&sid(number), "a lawsuit", ACTOR, day(40)).await {
@@ -40,9 +40,9 @@ pub async fn hold_on_a_marked_recording_is_refused(fixture: &Fixture) {
 pub async fn hold_while_twilios_copy_goes_is_refused(fixture: &Fixture) {
     let at_once = Policy { twilio_delete_after_days: Some(0), ..THIRTY_DAYS };
     fixture.archived(1).await;
-    let (claim, permit) = fixture.granted(1, &at_once, day(1)).await;
+    let permit = fixture.granted(1, &at_once, day(1)).await;
     assert_eq!(refusal_to_hold(fixture, 1).await, Refusal::Marked);
-    fixture.catalog.complete_purge(&claim, permit, "gone", day(1)).await.unwrap();
+    fixture.catalog.complete_purge(permit, "gone", day(1)).await.unwrap();
     fixture.hold(1).await;
 }
 
@@ -64,11 +64,10 @@ pub async fn hold_after_a_release_is_a_new_one(fixture: &Fixture) {
 pub async fn hold_against_purge_has_exactly_one_winner(fixture: &Fixture) {
     for number in 0..20 {
         fixture.hear(&completed(number)).await;
-        let claim = fixture.claim(number, Work::Purge, day(30)).await;
         let sid = sid(number);
         let (held, decision) = tokio::join!(
             fixture.other.place_hold(&sid, "a lawsuit", ACTOR, day(30)),
-            fixture.catalog.grant_purge(&claim, &THIRTY_DAYS, day(30)),
+            fixture.catalog.grant_purge(&sid, &THIRTY_DAYS, LEASE, day(30)),
         );
         match (held, decision.unwrap()) {
             (Ok(()), PurgeDecision::Held)
@@ -83,7 +82,7 @@ pub async fn erasure_request_is_remembered_once(fixture: &Fixture) {
     fixture.erase(1).await;
     fixture.catalog.request_erasure(&sid(1), "asked again", ACTOR, day(1)).await.unwrap();
     assert_eq!(fixture.row(1).await.erase_requested_at, Some(heard_at()));
-    let (_, permit) = fixture.granted(1, &THIRTY_DAYS, day(1)).await;
+    let permit = fixture.granted(1, &THIRTY_DAYS, day(1)).await;
     assert_eq!(permit.rule(), "erasure: asked for");
 }
 

@@ -153,9 +153,10 @@ macro_rules! contract_tests {
                 work_that_ended_by_a_clock_that_is_ahead_holds_no_gate_up,
                 mark_takes_expired_claims_away,
                 marked_recording_takes_no_new_work,
+                purge_under_way_is_another_ones_until_its_lease_ends,
+                of_many_each_is_decided_as_it_stands,
+                of_many_that_end_together_those_whose_claim_was_lost_are_told,
                 completion_needs_the_newest_claim,
-                permit_of_an_earlier_mark_completes_nothing,
-                permit_of_another_recording_completes_nothing,
                 versions_never_made_go_with_the_audio,
                 purge_is_audited_with_rule_and_evidence,
             }

@@ -1,13 +1,13 @@
 //! The gate, the permit and what is left after.
 
 use chrono::TimeDelta;
-use twilio::{MediaFormat, RecordingStatus};
+use twilio::{MediaFormat, Recording, RecordingStatus};
 
 use super::fixture::{
-    ACTOR, Fixture, LEASE, THIRTY_DAYS, bare, day, heard_at, object, sid, stored_media, stored_transcript,
+    ACTOR, Fixture, LEASE, THIRTY_DAYS, bare, completed, day, heard_at, object, sid, stored_media, stored_transcript,
     transcript_object,
 };
-use crate::{CatalogError, Policy, PurgeDecision, PurgePermit, Refusal, Status, TranscriptState, Work};
+use crate::{CatalogError, Policy, PurgeDecision, PurgePermit, Purged, Refusal, Status, TranscriptState, Work};
 
 const TWILIO_AT_ONCE: Policy = Policy { twilio_delete_after_days: Some(0), ..THIRTY_DAYS };
 
@@ -16,8 +16,7 @@ fn keys(permit: &PurgePermit) -> Vec<&str> {
 }
 
 async fn decision(fixture: &Fixture, number: u32, days: i64) -> PurgeDecision {
-    let claim = fixture.claim(number, Work::Purge, day(days)).await;
-    fixture.catalog.grant_purge(&claim, &THIRTY_DAYS, day(days)).await.unwrap()
+    fixture.decision(number, &THIRTY_DAYS, day(days)).await
 }
 
 pub async fn nothing_due_is_not_granted(fixture: &Fixture) {
@@ -42,7 +41,7 @@ pub async fn absent_recording_is_gone(fixture: &Fixture) {
 pub async fn permit_names_everything_that_is_due(fixture: &Fixture) {
     fixture.transcribed(1).await;
     fixture.transcribe(1, 2).await;
-    let (_, permit) = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
+    let permit = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
     assert_eq!(keys(&permit), [object(1), transcript_object(1, 1), transcript_object(1, 2)]);
     assert_eq!((permit.rule(), permit.deletes_twilio_copy()), ("retention 30 days", true));
     assert_eq!((permit.recording_sid(), permit.media_to_verify()), (&sid(1), None));
@@ -58,7 +57,7 @@ pub async fn permit_names_staged_objects_and_leftovers(fixture: &Fixture) {
         fixture.catalog.stage_media(&claim, object, format, heard_at()).await.unwrap();
     }
     fixture.staged_transcript(1, 1).await;
-    let (_, permit) = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
+    let permit = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
     assert_eq!(keys(&permit), ["b.wav.age", &transcript_object(1, 1), "a.mp3.age"]);
 }
 
@@ -78,12 +77,12 @@ pub async fn everything_gone_makes_a_tombstone(fixture: &Fixture) {
 
 pub async fn twilios_copy_goes_alone(fixture: &Fixture) {
     fixture.transcribed(1).await;
-    let (claim, permit) = fixture.granted(1, &TWILIO_AT_ONCE, day(1)).await;
+    let permit = fixture.granted(1, &TWILIO_AT_ONCE, day(1)).await;
     assert_eq!((permit.rule(), keys(&permit)), ("twilio copy 0 days after archive", vec![]));
     assert_eq!(permit.media_to_verify().map(|media| media.key.clone()), Some(object(1)));
-    let row = fixture.catalog.complete_purge(&claim, permit, "gone", day(1)).await.unwrap();
+    let row = fixture.complete(permit, day(1)).await;
     assert_eq!((row.status, row.twilio_deleted_at, row.deleted_at), (Status::Transcribed, Some(day(1)), None));
-    let (_, permit) = fixture.granted(1, &TWILIO_AT_ONCE, day(30)).await;
+    let permit = fixture.granted(1, &TWILIO_AT_ONCE, day(30)).await;
     assert!(!permit.deletes_twilio_copy(), "it is gone already");
 }
 
@@ -99,9 +98,9 @@ pub async fn work_goes_on_while_twilios_copy_goes(fixture: &Fixture) {
 pub async fn audio_goes_and_the_transcript_stays(fixture: &Fixture) {
     let policy = Policy { transcript_days: 90, ..THIRTY_DAYS };
     fixture.transcribed(1).await;
-    let (claim, permit) = fixture.granted(1, &policy, day(30)).await;
+    let permit = fixture.granted(1, &policy, day(30)).await;
     assert_eq!(keys(&permit), [object(1)]);
-    let row = fixture.catalog.complete_purge(&claim, permit, "gone", day(30)).await.unwrap();
+    let row = fixture.complete(permit, day(30)).await;
     assert_eq!((row.status, row.audio_deleted_at, row.deleted_at), (Status::Transcribed, Some(day(30)), None));
     assert_eq!((row.media.as_ref(), row.is_archived(), row.is_marked), (None, true, false));
     assert!(fixture.catalog.latest_transcript(&sid(1)).await.unwrap().is_some());
@@ -115,10 +114,10 @@ pub async fn audio_goes_and_the_transcript_stays(fixture: &Fixture) {
 pub async fn transcript_goes_and_the_audio_stays(fixture: &Fixture) {
     let policy = Policy { transcript_days: 7, ..THIRTY_DAYS };
     fixture.transcribed(1).await;
-    let (claim, permit) = fixture.granted(1, &policy, day(7)).await;
+    let permit = fixture.granted(1, &policy, day(7)).await;
     assert_eq!((permit.rule(), keys(&permit)), ("transcript retention 7 days", vec![&*transcript_object(1, 1)]));
     assert!(!permit.deletes_twilio_copy());
-    let row = fixture.catalog.complete_purge(&claim, permit, "gone", day(7)).await.unwrap();
+    let row = fixture.complete(permit, day(7)).await;
     assert_eq!((row.status, row.transcripts_deleted_at), (Status::Archived, Some(day(7))));
     assert!(row.media.is_some());
     let requested = fixture.catalog.request_transcript(&sid(1), None, ACTOR, day(8)).await;
@@ -131,9 +130,9 @@ pub async fn transcript_goes_and_the_audio_stays(fixture: &Fixture) {
 pub async fn never_archived_recording_is_deleted_at_twilio(fixture: &Fixture) {
     fixture.received(1).await;
     fixture.catalog.fail(&sid(1), "given up", day(1)).await.unwrap();
-    let (claim, permit) = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
+    let permit = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
     assert_eq!((permit.deletes_twilio_copy(), keys(&permit)), (true, vec![]));
-    let row = fixture.catalog.complete_purge(&claim, permit, "gone", day(30)).await.unwrap();
+    let row = fixture.complete(permit, day(30)).await;
     assert_eq!((row.status, row.error), (Status::Deleted, None));
 }
 
@@ -141,10 +140,10 @@ pub async fn crash_before_completion_grants_the_same_again(fixture: &Fixture) {
     fixture.transcribed(1).await;
     fixture.granted(1, &THIRTY_DAYS, day(30)).await;
     let for_ever = Policy { retention_days: 9_999, transcript_days: 9_999, twilio_delete_after_days: None };
-    let (claim, permit) = fixture.granted(1, &for_ever, day(31)).await;
+    let permit = fixture.granted(1, &for_ever, day(31)).await;
     assert_eq!(keys(&permit), [object(1), transcript_object(1, 1)]);
     assert_eq!((permit.rule(), permit.deletes_twilio_copy()), ("retention 30 days", true));
-    let row = fixture.catalog.complete_purge(&claim, permit, "gone", day(31)).await.unwrap();
+    let row = fixture.complete(permit, day(31)).await;
     assert_eq!(row.status, Status::Deleted);
 }
 
@@ -152,8 +151,8 @@ pub async fn withdrawn_permit_leaves_the_recording_as_it_was_and_free_for_a_hold
     fixture.transcribed(1).await;
     fixture.catalog.note_error(&sid(1), "not delivered", day(29)).await.unwrap();
     let before = fixture.row(1).await;
-    let (claim, permit) = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
-    fixture.catalog.withdraw_purge(&claim, permit, day(30)).await.unwrap();
+    let permit = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
+    fixture.catalog.withdraw_purge(permit, day(30)).await.unwrap();
     assert_eq!(fixture.row(1).await, before);
     fixture.hold(1).await;
     assert!(fixture.due(&THIRTY_DAYS, day(31)).await.is_empty());
@@ -162,8 +161,8 @@ pub async fn withdrawn_permit_leaves_the_recording_as_it_was_and_free_for_a_hold
 pub async fn permit_that_is_withdrawn_after_a_crash_leaves_the_mark_of_before(fixture: &Fixture) {
     fixture.transcribed(1).await;
     fixture.granted(1, &THIRTY_DAYS, day(30)).await;
-    let (claim, permit) = fixture.granted(1, &THIRTY_DAYS, day(31)).await;
-    fixture.catalog.withdraw_purge(&claim, permit, day(31)).await.unwrap();
+    let permit = fixture.granted(1, &THIRTY_DAYS, day(31)).await;
+    fixture.catalog.withdraw_purge(permit, day(31)).await.unwrap();
     assert!(fixture.row(1).await.is_marked, "the attempt that crashed may have deleted something");
 }
 
@@ -171,7 +170,7 @@ pub async fn mark_and_new_due_parts_are_granted_together(fixture: &Fixture) {
     fixture.archived(1).await;
     fixture.granted(1, &TWILIO_AT_ONCE, day(1)).await;
     fixture.erase(1).await;
-    let (_, permit) = fixture.granted(1, &TWILIO_AT_ONCE, day(2)).await;
+    let permit = fixture.granted(1, &TWILIO_AT_ONCE, day(2)).await;
     assert_eq!(keys(&permit), [object(1)]);
     assert_eq!(permit.rule(), "twilio copy 0 days after archive; erasure: asked for");
 }
@@ -214,41 +213,69 @@ pub async fn marked_recording_takes_no_new_work(fixture: &Fixture) {
     assert!(matches!(requested, Err(CatalogError::Refused(Refusal::Marked))));
 }
 
+pub async fn purge_under_way_is_another_ones_until_its_lease_ends(fixture: &Fixture) {
+    fixture.archived(1).await;
+    let permit = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
+    let lease = TimeDelta::from_std(LEASE).unwrap();
+    for (now, is_claimed) in [(day(30) + lease / 2, true), (day(30) + lease, false)] {
+        let decision = fixture.other.grant_purge(&sid(1), &THIRTY_DAYS, LEASE, now).await.unwrap();
+        assert_eq!(matches!(decision, PurgeDecision::Claimed), is_claimed, "{decision:?}");
+    }
+    let extended = fixture.catalog.extend_claim(permit.claim(), LEASE, day(31)).await;
+    assert!(matches!(extended, Err(CatalogError::ClaimLost)));
+}
+
+pub async fn of_many_each_is_decided_as_it_stands(fixture: &Fixture) {
+    let sids: Vec<_> = [1, 2, 3, 4, 5, 6, 5].map(sid).into();
+    fixture.transcribed(1).await;
+    fixture.archived(2).await;
+    fixture.hold(2).await;
+    fixture.hear(&Recording { started_at: Some(day(20)), ..completed(3) }).await;
+    fixture.hear(&bare(4, RecordingStatus::Absent)).await;
+    fixture.archived(5).await;
+    let decisions = fixture.catalog.grant_purges(&sids, &THIRTY_DAYS, LEASE, day(30)).await.unwrap();
+    let [first, held, early, absent, last, unknown, twice] = &decisions[..] else { panic!("{decisions:?}") };
+    assert!(matches!(held, Ok(PurgeDecision::Held)) && matches!(early, Ok(PurgeDecision::NotDue)), "{decisions:?}");
+    assert!(matches!(absent, Ok(PurgeDecision::Gone)), "{absent:?}");
+    assert!(matches!(unknown, Err(CatalogError::UnknownRecording(unknown)) if *unknown == sid(6)), "{unknown:?}");
+    assert!(matches!(twice, Ok(PurgeDecision::Claimed)), "{twice:?}");
+    let (Ok(PurgeDecision::Granted(first)), Ok(PurgeDecision::Granted(last))) = (first, last) else {
+        panic!("{decisions:?}")
+    };
+    assert_eq!((keys(first), keys(last)), (vec![&*object(1), &transcript_object(1, 1)], vec![&*object(5)]));
+    assert!(!fixture.row(2).await.is_marked && !fixture.row(3).await.is_marked);
+}
+
+pub async fn of_many_that_end_together_those_whose_claim_was_lost_are_told(fixture: &Fixture) {
+    for number in [1, 2, 3] {
+        fixture.transcribed(number).await;
+    }
+    let transcripts_first = Policy { transcript_days: 7, ..THIRTY_DAYS };
+    let mut purged = Vec::new();
+    for (number, policy) in [(1, &THIRTY_DAYS), (2, &THIRTY_DAYS), (3, &transcripts_first)] {
+        let permit = fixture.granted(number, policy, day(if number == 3 { 7 } else { 30 })).await;
+        purged.push(Purged { permit, evidence: format!("evidence {number}") });
+    }
+    fixture.granted(2, &THIRTY_DAYS, day(31)).await;
+    let completed = fixture.catalog.complete_purges(purged, day(31)).await.unwrap();
+    assert!(matches!(completed[..], [Ok(()), Err(CatalogError::ClaimLost), Ok(())]), "{completed:?}");
+    let rows = [fixture.row(1).await, fixture.row(2).await, fixture.row(3).await];
+    assert_eq!(rows.map(|row| row.status), [Status::Deleted, Status::Transcribed, Status::Archived]);
+    for (number, says) in [(1, "retention 30 days: twilio audio transcripts; evidence 1"), (3, "evidence 3")] {
+        let entry = fixture.catalog.audit_log(Some(&sid(number)), 1).await.unwrap().remove(0);
+        assert!(entry.action == "purge" && entry.detail.contains(says), "{entry:?}");
+    }
+    assert!(fixture.catalog.audit_log(Some(&sid(2)), 9).await.unwrap().is_empty());
+}
+
 pub async fn completion_needs_the_newest_claim(fixture: &Fixture) {
     fixture.archived(1).await;
-    let (slow, its_permit) = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
-    let (quick, permit) = fixture.granted(1, &THIRTY_DAYS, day(31)).await;
-    let completed = fixture.catalog.complete_purge(&slow, its_permit, "gone", day(31)).await;
+    let of_the_slow = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
+    let permit = fixture.granted(1, &THIRTY_DAYS, day(31)).await;
+    let completed = fixture.catalog.complete_purge(of_the_slow, "gone", day(31)).await;
     assert!(matches!(completed, Err(CatalogError::ClaimLost)));
     assert_eq!(fixture.row(1).await.status, Status::Archived);
-    fixture.catalog.complete_purge(&quick, permit, "gone", day(31)).await.unwrap();
-}
-
-pub async fn permit_of_an_earlier_mark_completes_nothing(fixture: &Fixture) {
-    fixture.archived(1).await;
-    let claim = fixture.claim(1, Work::Purge, day(1)).await;
-    let mut permits = Vec::new();
-    for _ in 0..2 {
-        match fixture.catalog.grant_purge(&claim, &TWILIO_AT_ONCE, day(1)).await.unwrap() {
-            PurgeDecision::Granted(permit) => permits.push(permit),
-            decision => panic!("granted was expected, not {decision:?}"),
-        }
-    }
-    let [first, second] = <[PurgePermit; 2]>::try_from(permits).unwrap();
-    fixture.catalog.complete_purge(&claim, second, "gone", day(1)).await.unwrap();
-    let again = fixture.catalog.complete_purge(&claim, first, "gone", day(2)).await;
-    assert!(matches!(again, Err(CatalogError::ClaimLost)));
-    assert_eq!(fixture.row(1).await.twilio_deleted_at, Some(day(1)));
-}
-
-pub async fn permit_of_another_recording_completes_nothing(fixture: &Fixture) {
-    fixture.archived(1).await;
-    fixture.archived(2).await;
-    let (claim, _) = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
-    let (_, permit_of_another) = fixture.granted(2, &THIRTY_DAYS, day(30)).await;
-    let completed = fixture.catalog.complete_purge(&claim, permit_of_another, "gone", day(30)).await;
-    assert!(matches!(completed, Err(CatalogError::ClaimLost)));
-    assert_eq!(fixture.row(1).await.status, Status::Archived);
+    fixture.catalog.complete_purge(permit, "gone", day(31)).await.unwrap();
 }
 
 pub async fn versions_never_made_go_with_the_audio(fixture: &Fixture) {
@@ -266,8 +293,8 @@ pub async fn versions_never_made_go_with_the_audio(fixture: &Fixture) {
 
 pub async fn purge_is_audited_with_rule_and_evidence(fixture: &Fixture) {
     fixture.archived(1).await;
-    let (claim, permit) = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
-    fixture.catalog.complete_purge(&claim, permit, "Twilio says: deleted", day(30)).await.unwrap();
+    let permit = fixture.granted(1, &THIRTY_DAYS, day(30)).await;
+    fixture.catalog.complete_purge(permit, "Twilio says: deleted", day(30)).await.unwrap();
     let entry = fixture.catalog.audit_log(Some(&sid(1)), 1).await.unwrap().remove(0);
     assert_eq!((entry.action.as_str(), entry.at), ("purge", day(30)));
     for said in ["retention 30 days", "Twilio says: deleted", &"5a".repeat(32), "192044 bytes"] {

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use twilio::RecordingStatus;
 
 use super::fixture::{Fixture, THIRTY_DAYS, bare, completed, day, heard_at, sid};
-use crate::{Policy, PurgeDecision, Work};
+use crate::{Policy, PurgeDecision};
 
 pub async fn audio_falls_due_at_its_very_instant(fixture: &Fixture) {
     fixture.archived(1).await;
@@ -57,17 +57,16 @@ pub async fn twilios_copy_stays_where_ours_may_not_be_all_of_it(fixture: &Fixtur
         fixture.archive_flagged(number, &[flag]).await;
     }
     assert_eq!(fixture.due(&policy, day(29)).await, [3]);
-    let claim = fixture.claim(1, Work::Purge, day(29)).await;
-    let decision = fixture.catalog.grant_purge(&claim, &policy, day(29)).await.unwrap();
+    let decision = fixture.decision(1, &policy, day(29)).await;
     assert!(matches!(decision, PurgeDecision::NotDue), "{decision:?}");
-    let (_, permit) = fixture.granted(2, &policy, day(30)).await;
+    let permit = fixture.granted(2, &policy, day(30)).await;
     assert!(permit.deletes_twilio_copy(), "it goes with the audio");
 }
 
 pub async fn twilios_copy_never_outlives_the_audio(fixture: &Fixture) {
     let policy = Policy { twilio_delete_after_days: Some(365), ..THIRTY_DAYS };
     fixture.archived(1).await;
-    let (_, permit) = fixture.granted(1, &policy, day(30)).await;
+    let permit = fixture.granted(1, &policy, day(30)).await;
     assert!(permit.deletes_twilio_copy());
 }
 

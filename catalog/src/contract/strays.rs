@@ -34,9 +34,9 @@ pub async fn object_of_a_tombstone_is_a_stray(fixture: &Fixture) {
 
 pub async fn marked_transcripts_make_no_stray_of_the_audio(fixture: &Fixture) {
     fixture.transcribed(1).await;
-    let (claim, permit) = fixture.granted(1, &TRANSCRIPTS_FIRST, day(7)).await;
+    let permit = fixture.granted(1, &TRANSCRIPTS_FIRST, day(7)).await;
     assert_eq!(are_strays(fixture).await, (false, true));
-    fixture.catalog.complete_purge(&claim, permit, "seen to be gone", day(7)).await.unwrap();
+    fixture.catalog.complete_purge(permit, "seen to be gone", day(7)).await.unwrap();
     assert_eq!(are_strays(fixture).await, (false, true));
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use twilio::RecordingSid;
 
 use super::fixture::{Fixture, THIRTY_DAYS, day, sid};
-use crate::{Catalog, DueCursor, Expects, Policy, PurgeDecision, Sweep, Work};
+use crate::{Catalog, DueCursor, Expects, Policy, PurgeDecision, Sweep};
 
 const EVERYTHING: Expects = Expects { transcribe: true, deliver: true };
 const MANY: u32 = 30;
@@ -127,8 +127,8 @@ pub async fn deletion_that_is_still_tried_is_not_taken_again(fixture: &Fixture) 
     fixture.received(1).await;
     assert_eq!(due(&fixture.catalog, began(day(30)), 9).await, [sid(1)]);
     let tried_at = day(30) + TimeDelta::hours(1);
-    let (claim, _permit) = fixture.granted(1, &THIRTY_DAYS, tried_at).await;
-    fixture.catalog.release_claim(&claim, tried_at).await.unwrap();
+    let permit = fixture.granted(1, &THIRTY_DAYS, tried_at).await;
+    fixture.catalog.release_claim(permit.claim(), tried_at).await.unwrap();
     for at in [tried_at + TimeDelta::seconds(1), tried_at + INTERVAL - TimeDelta::seconds(1)] {
         assert!(due(&fixture.catalog, began(at), 9).await.is_empty());
     }
@@ -199,8 +199,7 @@ pub async fn recording_taken_before_it_was_due_is_found_when_it_is(fixture: &Fix
     fixture.received(1).await;
     assert_eq!(due(&fixture.catalog, sweep(0), 9).await, [sid(1)]);
     let early = day(30) - TimeDelta::seconds(1);
-    let claim = fixture.claim(1, Work::Purge, early).await;
-    let decision = fixture.catalog.grant_purge(&claim, &THIRTY_DAYS, early).await.unwrap();
+    let decision = fixture.decision(1, &THIRTY_DAYS, early).await;
     assert!(matches!(decision, PurgeDecision::NotDue), "{decision:?}");
     assert_eq!(due(&fixture.catalog, sweep(1), 9).await, [sid(1)]);
 }

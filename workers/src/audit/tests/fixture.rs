@@ -1,7 +1,7 @@
 //! What the tests have in common: an audit, and recordings brought to where a test begins.
 
 use bytes::Bytes;
-use catalog::{Claim, PurgeDecision, PurgePermit, StoredMedia, StoredTranscript, Work};
+use catalog::{PurgeDecision, PurgePermit, StoredMedia, StoredTranscript, Work};
 use futures::{StreamExt, stream};
 use queue::{Job, Lane, Options, Settlement, Stage};
 use simulator::{CallPlan, Simulator, SimulatorConfig};
@@ -126,18 +126,17 @@ impl Fixture {
         let (recording, key) = self.archived(index).await;
         let (catalog, now) = (&self.audit.catalog, self.audit.clock.now());
         catalog.request_erasure(&recording.recording_sid, "asked for", "anna", now).await.unwrap();
-        let (claim, permit) = self.granted(&recording.recording_sid).await;
+        let permit = self.granted(&recording.recording_sid).await;
         self.remove(&key).await;
-        catalog.complete_purge(&claim, permit, "seen to be gone", now).await.unwrap();
+        catalog.complete_purge(permit, "seen to be gone", now).await.unwrap();
         (recording, key)
     }
 
     /// Marked for deletion now, and claimed by whoever is to delete it.
-    pub(super) async fn granted(&self, sid: &RecordingSid) -> (Claim, PurgePermit) {
+    pub(super) async fn granted(&self, sid: &RecordingSid) -> PurgePermit {
         let (catalog, now) = (&self.audit.catalog, self.audit.clock.now());
-        let claim = catalog.claim(sid, Work::Purge, LEASE, now).await.unwrap().unwrap();
-        match catalog.grant_purge(&claim, &self.audit.policy, now).await.unwrap() {
-            PurgeDecision::Granted(permit) => (claim, permit),
+        match catalog.grant_purge(sid, &self.audit.policy, LEASE, now).await.unwrap() {
+            PurgeDecision::Granted(permit) => permit,
             decision => panic!("granted was expected, not {decision:?}"),
         }
     }
