@@ -108,3 +108,53 @@ impl From<NoOutcome> for Fault {
         Fault::Transient(chain(&error))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::path::Path;
+
+    use futures::stream::{self, StreamExt};
+    use vault::{S3Options, generate_identity_file, open_store};
+
+    use super::*;
+
+    async fn vault_in(folder: &Path) -> Vault {
+        let store = open_store(&format!("file:{}/vault", folder.display()), S3Options::default()).await.unwrap();
+        let recipients = generate_identity_file(&folder.join("identity.txt")).unwrap();
+        Vault::new(store, recipients, None)
+    }
+
+    fn objects<const N: usize>(names: [&str; N]) -> Vec<ObjectKey> {
+        names.iter().map(|name| format!("recordings/AC1/2026/01/31/{name}.age").parse().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn object_that_stays_fails_its_own_recording_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = vault_in(folder.path()).await;
+        vault.store().prepare().await.unwrap();
+        let recordings = vec![objects(["a", "b"]), objects(["c", "d", "e"]), objects(["f"])];
+        for key in recordings.concat() {
+            vault.store().put(&key, stream::iter([Ok("media".into())]).boxed()).await.unwrap();
+        }
+        // What is a folder can't be removed as a file.
+        let stays = folder.path().join("vault").join(recordings[1][0].as_str());
+        std::fs::remove_file(&stays).unwrap();
+        std::fs::create_dir(&stays).unwrap();
+        let deleted = delete_all(vault.clone(), recordings.clone()).await;
+        assert!(matches!(deleted[..], [Ok(()), Err(NotDeleted { has_begun: true, .. }), Ok(())]), "{deleted:?}");
+        assert_eq!(vault.head(&recordings[2][0]).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn store_that_is_not_there_is_found_out_before_anything_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = vault_in(folder.path()).await;
+        let deleted = delete_all(vault, vec![objects(["a"]), objects(["b"])]).await;
+        assert!(
+            deleted.iter().all(|deleted| matches!(deleted, Err(NotDeleted { has_begun: false, .. }))),
+            "{deleted:?}"
+        );
+    }
+}
