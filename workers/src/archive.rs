@@ -114,7 +114,7 @@ impl Archive {
         let (check, body) = MediaCheck::start(media.body, format, is_encrypted, media.content_length).await?;
         let key = object_key(&row, format);
         self.catalog.stage_media(&held.claim, key.as_str(), format, self.clock.now()).await?;
-        let sealed = match self.vault.seal(&key, held.fenced(body)).await {
+        let sealed = match self.vault.seal(&key, held.fenced(body), None).await {
             Ok(sealed) => sealed,
             Err(error) => return Err(check.fault().or_else(|| held.fault()).unwrap_or_else(|| error.into())),
         };

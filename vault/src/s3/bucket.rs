@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::primitives::DateTime as S3DateTime;
 use chrono::{DateTime, Utc};
 
 use super::connect::S3Encryption;
 use super::fault::status;
+use super::patience::Patience;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
 use crate::store::ObjectMeta;
@@ -26,8 +26,7 @@ pub(super) struct Bucket {
     /// Empty, or ends with a slash.
     pub(super) prefix: Arc<str>,
     pub(super) encryption: S3Encryption,
-    /// The time limits of requests that carry objects.
-    pub(super) transfer: Builder,
+    pub(super) patience: Patience,
     /// Off only where AWS_REQUEST_CHECKSUM_CALCULATION says so.
     pub(super) sends_checksums: bool,
     /// Where neither TLS nor a checksum tells that the bytes arrived as they were sent, the signature is over them too.
