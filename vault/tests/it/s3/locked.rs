@@ -45,7 +45,7 @@ async fn object_under_a_hold_is_refused_and_stays_visible() {
     store.put(&key("RE1"), body(b"evidence"), None).await.unwrap();
     let path = format!("vault/{}", key("RE1"));
     hold(&bucket, &path, ObjectLockLegalHoldStatus::On).await;
-    store.put(&key("RE2"), body(b"another's")).await.unwrap();
+    store.put(&key("RE2"), body(b"another's"), None).await.unwrap();
     let mut with_another = store.delete_all(&[key("RE1"), key("RE2")]).await;
     assert!(with_another.pop().unwrap().is_ok());
     for refused in [store.delete(&key("RE1")).await, with_another.pop().unwrap()] {
