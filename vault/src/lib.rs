@@ -95,13 +95,8 @@ impl Vault {
         Ok(self.store.head(key).await?)
     }
 
-    /// Deletes an object and sees that it is gone. One that is gone already is a success.
-    pub async fn delete(&self, key: &ObjectKey) -> Result<(), VaultError> {
-        self.store.delete(key).await?;
-        self.see_gone(key).await
-    }
-
-    /// [`Vault::delete`] of each, and what became of it, in their order.
+    /// Deletes objects and sees that they are gone: what became of each, in their order. One that is gone already is a
+    /// success.
     pub async fn delete_all(&self, keys: &[ObjectKey]) -> Vec<Result<(), VaultError>> {
         let deleted = self.store.delete_all(keys).await;
         let looking = keys.iter().zip(deleted).map(|(key, deleted)| async move {

@@ -77,7 +77,7 @@ pub async fn seal_of_another_length_than_was_told_leaves_nothing(place: &dyn Pla
 pub async fn purged_object_is_seen_to_be_gone(place: &dyn Place) {
     let vault = vault(place).await;
     vault.seal(&key("RE1"), body(b"speech"), None).await.unwrap();
-    vault.delete(&key("RE1")).await.unwrap();
+    vault.delete_all(&[key("RE1")]).await.remove(0).unwrap();
     assert_eq!(vault.head(&key("RE1")).await.unwrap(), None);
-    vault.delete(&key("RE1")).await.unwrap();
+    vault.delete_all(&[key("RE1")]).await.remove(0).unwrap();
 }

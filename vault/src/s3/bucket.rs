@@ -1,6 +1,7 @@
 //! One bucket as every operation sees it.
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ pub(super) struct Bucket {
     pub(super) sends_checksums: bool,
     /// Where neither TLS nor a checksum tells that the bytes arrived as they were sent, the signature is over them too.
     pub(super) signs_payload: bool,
+    /// The server said that it does not take bodies that stream.
+    pub(super) refuses_streams: Arc<AtomicBool>,
     /// The server, as errors name it.
     pub(super) place: Arc<str>,
     pub(super) last_seen: Arc<Mutex<Option<Instant>>>,

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::bucket::Bucket;
 use super::patience::Patience;
+use super::plain_http;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
 
@@ -99,6 +100,9 @@ pub(super) async fn connect(location: &str, options: S3Options) -> Result<Bucket
         // Every read is authenticated by the seal, ranges too, and some servers tell a checksum of something else.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     config.set_endpoint_url(endpoint.clone());
+    if let Some(told) = endpoint.as_deref().and_then(plain_http::as_the_sdk_is_told) {
+        config = config.endpoint_url(told).http_client(plain_http::client());
+    }
     let sends_checksums = loaded.request_checksum_calculation() != Some(RequestChecksumCalculation::WhenRequired);
     Ok(Bucket {
         client: Client::from_conf(config.build()),
@@ -109,6 +113,7 @@ pub(super) async fn connect(location: &str, options: S3Options) -> Result<Bucket
         sends_checksums,
         signs_payload: signs_payload(sends_checksums, endpoint.as_deref()),
         place: endpoint.map_or_else(|| format!("Amazon S3, {region}"), |url| without_userinfo(&url)).into(),
+        refuses_streams: Default::default(),
         last_seen: Default::default(),
     })
 }

@@ -9,6 +9,7 @@ mod flow;
 mod get;
 mod list;
 mod patience;
+mod plain_http;
 mod put;
 mod streamed;
 mod upload;

@@ -1,5 +1,7 @@
-//! An object of known length into the bucket: one request, which carries its bytes as they come. Its checksum comes behind
-//! it, as a trailer, and over plain http the SDK signs each 64 KiB of it besides. Without checksums it goes as it is.
+//! An object of known length into the bucket: one request, which carries its bytes as they come, and its checksum behind
+//! them, as a trailer. Without checksums it goes as it is.
+
+use std::sync::atomic::Ordering;
 
 use aws_sdk_s3::primitives::ByteStream as S3Body;
 use aws_sdk_s3::types::ChecksumAlgorithm;
@@ -17,7 +19,7 @@ pub(super) const STREAM_BYTES_MOST: u64 = 5 << 30;
 impl Bucket {
     /// Whether an object may stream: where it is its signature alone that guards it, all of it must be there to be signed.
     pub(super) fn streams(&self) -> bool {
-        !self.signs_payload
+        !self.signs_payload && !self.refuses_streams.load(Ordering::Relaxed)
     }
 }
 
@@ -36,7 +38,13 @@ pub(super) async fn put(bucket: &Bucket, key: &ObjectKey, body: ByteStream, byte
     };
     let stored = match sent {
         Ok(stored) => made(bucket, key, stored, bytes, flow.is_out()).await,
-        Err(error) => Err(error),
+        Err(error) => {
+            // What comes next goes the way that it may know.
+            if error.kind == StoreErrorKind::Unsupported {
+                bucket.refuses_streams.store(true, Ordering::Relaxed);
+            }
+            Err(error)
+        }
     };
     match flow.take_broke() {
         Some(error) => Err(StoreError::source_broke(key, error)),

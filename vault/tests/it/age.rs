@@ -174,9 +174,9 @@ async fn wrong_key_and_missing_key_are_told_apart_from_damage() {
 async fn deleted_object_is_seen_to_be_gone_and_may_be_deleted_again() {
     let Fixture { vault, key, folder: _folder } = fixture().await;
     vault.seal(&key, stream_of(b"speech"), None).await.unwrap();
-    vault.delete(&key).await.unwrap();
+    vault.delete_all(std::slice::from_ref(&key)).await.remove(0).unwrap();
     assert_eq!(vault.head(&key).await.unwrap(), None);
-    vault.delete(&key).await.unwrap();
+    vault.delete_all(std::slice::from_ref(&key)).await.remove(0).unwrap();
 }
 
 #[test]

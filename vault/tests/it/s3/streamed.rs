@@ -45,6 +45,8 @@ async fn object_of_known_length_is_one_request_with_its_checksum_behind_it() {
     assert_eq!(headers["x-amz-decoded-content-length"], LENGTH.to_string());
     assert!(headers["content-length"].to_str().unwrap().parse::<usize>().unwrap() > LENGTH);
     assert_eq!(headers["x-amz-trailer"], "x-amz-checksum-crc32");
+    // This server is one without TLS: the SDK by itself would sign each chunk.
+    assert_eq!(headers["x-amz-content-sha256"], "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
     assert!(!headers.contains_key("transfer-encoding"));
     assert_eq!(server.tap.count("PutObject"), 1);
     for other in ["CreateMultipartUpload", "UploadPart", "HeadObject"] {
@@ -58,6 +60,17 @@ async fn object_of_unknown_length_goes_in_parts() {
     let store = server.open().await;
     store.put(&key("RE1"), body(&content(LENGTH)), None).await.unwrap();
     assert_eq!((server.tap.count("UploadPart"), server.tap.count("PutObject")), (3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_that_takes_no_streams_gets_parts_from_then_on() {
+    let server = fresh().await;
+    let store = server.open().await;
+    server.tap.play("PutObject", [Answer(501, "NotImplemented")]);
+    let error = store.put(&key("RE1"), body(&content(LENGTH)), TOLD).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Unsupported, "{error}");
+    store.put(&key("RE1"), body(&content(LENGTH)), TOLD).await.unwrap();
+    assert_eq!((server.tap.count("UploadPart"), server.tap.count("PutObject")), (3, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
