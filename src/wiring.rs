@@ -77,7 +77,8 @@ pub(crate) async fn store(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore
     })
 }
 
-/// What of WORKER_MEMORY_MB parts on their way to S3 take: enough for one of each recording in hand at the defaults.
+/// What of WORKER_MEMORY_MB parts on their way to S3 take: enough for one of each recording in hand at the defaults, should
+/// all of them go in parts. What streams holds little, which is counted with the media.
 fn store_memory_mb(config: &Config) -> usize {
     if config.recordings_bucket.starts_with("s3:") { config.worker_memory_mb / 3 } else { 0 }
 }

@@ -45,9 +45,15 @@ impl Bucket {
     /// What the server tells of the object.
     pub(crate) async fn head(&self, key: &str) -> HeaderMap {
         // moto checks no signature, and refuses who sends none.
-        let head =
-            reqwest::Client::new().head(format!("{}/{key}", self.url)).header("authorization", "AWS AKTEST:none");
-        head.send().await.unwrap().error_for_status().unwrap().headers().clone()
+        let head = reqwest::Client::new().head(format!("{}/{key}", self.url)).header("x-amz-checksum-mode", "ENABLED");
+        head.header("authorization", "AWS AKTEST:none")
+            .send()
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap()
+            .headers()
+            .clone()
     }
 
     async fn ask(&self, query: &str) -> String {

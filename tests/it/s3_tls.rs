@@ -1,11 +1,14 @@
 //! The way to S3 that production takes: TLS, here by an authority of one's own, and signatures that are checked.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::Request;
+use chrono::{TimeDelta, Utc};
+use simulator::{CallPlan, MediaPlan};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -14,8 +17,9 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
 use vault::contract::s3_server::{ACCESS_KEY, SECRET_KEY, answer, service};
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, until};
 use crate::s3::checked;
+use crate::whole::assert_opens;
 
 struct TlsListener {
     tcp: TcpListener,
@@ -77,6 +81,8 @@ async fn store_behind_tls_is_trusted_by_its_authority_and_signs_no_payload() {
     let folder = tempfile::tempdir().unwrap();
     make_certificate(folder.path());
     let (port, hashes) = serve(folder.path()).await;
+    let identity = fleet.folder.path().join("identity.txt").display().to_string();
+    assert!(fleet.run(&["keys", "generate", "--output", &identity]).status.success());
     fleet.settings.retain(|(name, _)| *name != "RECORDINGS_BUCKET");
     fleet.settings.extend([
         ("RECORDINGS_BUCKET", "s3://calls/vault".to_owned()),
@@ -84,6 +90,7 @@ async fn store_behind_tls_is_trusted_by_its_authority_and_signs_no_payload() {
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ("ENCRYPTION_IDENTITY_FILE", identity),
     ]);
     let (is_ok, detail) = checked(&fleet);
     assert!(!is_ok && detail.contains("certificate"), "{detail}");
@@ -91,4 +98,27 @@ async fn store_behind_tls_is_trusted_by_its_authority_and_signs_no_payload() {
     let (is_ok, detail) = checked(&fleet);
     assert!(is_ok, "{detail}");
     assert_eq!(*hashes.lock().unwrap(), ["UNSIGNED-PAYLOAD"]);
+    for (calculation, has_trailer) in [("when_supported", true), ("when_required", false)] {
+        fleet.set("AWS_REQUEST_CHECKSUM_CALCULATION", calculation);
+        hashes.lock().unwrap().clear();
+        let recording = archived(&fleet, !has_trailer).await;
+        assert_opens(&fleet, &recording);
+        let seen: BTreeSet<String> = hashes.lock().unwrap().iter().cloned().collect();
+        assert_eq!(seen.contains("STREAMING-UNSIGNED-PAYLOAD-TRAILER"), has_trailer, "{calculation}: {seen:?}");
+        assert!(seen.iter().all(|hash| hash.contains("UNSIGNED-PAYLOAD")), "{calculation}: {seen:?}");
+    }
+}
+
+/// The SID of a recording that is longer than what is sent from memory.
+async fn archived(fleet: &Fleet, is_second: bool) -> String {
+    let _serving = fleet.serve(true).await;
+    #[expect(clippy::disallowed_methods, reason = "a recent call, as seen by processes with the system's clock")]
+    let started = Utc::now() - TimeDelta::hours(1);
+    let media = MediaPlan::Synthetic { bytes: 2_000_000 };
+    let plan = CallPlan { media, ..CallPlan::nth(u64::from(is_second), started) };
+    let sid = fleet.twilio.place_call(plan).await.recording_sid.to_string();
+    let heard = 1 + usize::from(is_second);
+    until("it is heard of", async || fleet.json(&["recordings", "list"]).len() == heard).await;
+    until("it is archived", async || !fleet.show(&sid)["media"].is_null()).await;
+    sid
 }

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::ByteStream;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
+use crate::measured::measured;
 use crate::store::{ObjectMeta, ObjectStore};
 use durable::{above, make_folder, remove, sync};
 use presence::Presence;
@@ -126,7 +127,11 @@ impl ObjectStore for Directory {
         made.await.map_err(|error| StoreError::io(self.root.display(), error))
     }
 
-    async fn put(&self, key: &ObjectKey, mut body: ByteStream) -> Result<u64, StoreError> {
+    async fn put(&self, key: &ObjectKey, body: ByteStream, bytes: Option<u64>) -> Result<u64, StoreError> {
+        let mut body = match bytes {
+            Some(bytes) => measured(body, bytes),
+            None => body,
+        };
         let failed = |error| StoreError::io(key, self.presence.explain(error));
         let store = self.clone();
         let (unfinished, mut file) = blocking(move || store.begin()).await.map_err(failed)?;
@@ -236,7 +241,7 @@ impl ObjectStore for Directory {
     async fn check(&self) -> Result<(), StoreError> {
         let key: ObjectKey =
             "check/probe".parse().map_err(|_| StoreError::new(StoreErrorKind::Unsupported, "probe"))?;
-        self.put(&key, stream::iter([Ok(Bytes::from_static(b"probe"))]).boxed()).await?;
+        self.put(&key, stream::iter([Ok(Bytes::from_static(b"probe"))]).boxed(), None).await?;
         self.head(&key).await?;
         self.delete(&key).await
     }

@@ -6,6 +6,7 @@ mod directory;
 mod error;
 mod key;
 mod keys;
+mod measured;
 mod open;
 mod s3;
 mod seal;
@@ -47,9 +48,18 @@ impl Vault {
 
     /// Seals `plain` to every recipient under `key`, in memory that does not grow with its length. Nothing is visible
     /// when the stream yields an error, or when this future is dropped. Sealing a key again replaces the object whole.
-    pub async fn seal(&self, key: &ObjectKey, plain: ByteStream) -> Result<Sealed, VaultError> {
-        let (sealed, tally) = seal::sealed(plain, &self.recipients)?;
-        let sealed_bytes = self.store.put(key, sealed).await?;
+    ///
+    /// `plain_bytes` is the length of `plain` where it is known: [`ObjectStore::put`] says what becomes of that. A stream
+    /// of another length is an error, and leaves nothing.
+    pub async fn seal(
+        &self,
+        key: &ObjectKey,
+        plain: ByteStream,
+        plain_bytes: Option<u64>,
+    ) -> Result<Sealed, VaultError> {
+        let (sealed, head_bytes, tally) = seal::sealed(plain, &self.recipients)?;
+        let sealed_bytes = plain_bytes.map(|plain_bytes| seal::sealed_bytes(head_bytes, plain_bytes));
+        let sealed_bytes = self.store.put(key, sealed, sealed_bytes).await?;
         let (plain_bytes, plain_sha256) = tally.finish();
         Ok(Sealed { plain_bytes, plain_sha256, sealed_bytes })
     }
@@ -85,13 +95,8 @@ impl Vault {
         Ok(self.store.head(key).await?)
     }
 
-    /// Deletes an object and sees that it is gone. One that is gone already is a success.
-    pub async fn delete(&self, key: &ObjectKey) -> Result<(), VaultError> {
-        self.store.delete(key).await?;
-        self.see_gone(key).await
-    }
-
-    /// [`Vault::delete`] of each, and what became of it, in their order.
+    /// Deletes objects and sees that they are gone: what became of each, in their order. One that is gone already is a
+    /// success.
     pub async fn delete_all(&self, keys: &[ObjectKey]) -> Vec<Result<(), VaultError>> {
         let deleted = self.store.delete_all(keys).await;
         let looking = keys.iter().zip(deleted).map(|(key, deleted)| async move {

@@ -13,6 +13,10 @@ use crate::ByteStream;
 use crate::error::VaultError;
 use crate::keys::Recipients;
 
+/// age v1 seals so many bytes at a time (<https://age-encryption.org/v1>, "Payload").
+const CHUNK_BYTES: u64 = 64 * 1024;
+const TAG_BYTES: u64 = 16;
+
 /// What was sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
@@ -47,6 +51,10 @@ impl Tally {
 struct Outbox(Arc<Mutex<BytesMut>>);
 
 impl Outbox {
+    fn len(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+
     /// What is taken and let go of before more is written leaves its memory to that.
     fn take(&self) -> Bytes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).split().freeze()
@@ -72,19 +80,27 @@ struct Sealing {
     tally: Tally,
 }
 
-/// `plain` as an age file, and the tally of what went through.
-pub(crate) fn sealed(plain: ByteStream, recipients: &Recipients) -> Result<(ByteStream, Tally), VaultError> {
+/// The length of an age file that begins with so many bytes of header and nonce: its STREAM adds a tag to each chunk, the
+/// last of which may be short, and there is always one. Beyond all numbers it is the last.
+pub(crate) fn sealed_bytes(head_bytes: u64, plain_bytes: u64) -> u64 {
+    let chunks = plain_bytes.div_ceil(CHUNK_BYTES).max(1);
+    head_bytes.saturating_add(plain_bytes).saturating_add(chunks * TAG_BYTES)
+}
+
+/// `plain` as an age file, the length of what stands before its first chunk, and the tally of what went through.
+pub(crate) fn sealed(plain: ByteStream, recipients: &Recipients) -> Result<(ByteStream, u64, Tally), VaultError> {
     let encryptor =
         Encryptor::with_recipients(recipients.iter()).map_err(|error| VaultError::Seal(io::Error::other(error)))?;
     let outbox = Outbox::default();
     let writer = encryptor.wrap_output(outbox.clone()).map_err(VaultError::Seal)?;
+    let head_bytes = outbox.len();
     let tally = Tally(Arc::new(Mutex::new((0, digest::Context::new(&digest::SHA256)))));
     let sealing = Sealing { plain, writer: Some(writer), outbox, tally: tally.clone() };
     let sealed = stream::unfold(sealing, |mut sealing| async move {
         let next = sealing.next().await?;
         Some((next, sealing))
     });
-    Ok((sealed.boxed(), tally))
+    Ok((sealed.boxed(), head_bytes, tally))
 }
 
 impl Sealing {

@@ -34,7 +34,11 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
 
     /// Stores `body` whole, replacing what was there, and returns its length. The object is durable when this returns.
     /// On an error, on an error of the body, and when the future is dropped, nothing of it is ever visible.
-    async fn put(&self, key: &ObjectKey, body: ByteStream) -> Result<u64, StoreError>;
+    ///
+    /// `bytes` is the length of `body` where it is known; a body of another length is one that broke off. With it a store
+    /// may pass the body on as it comes, in the least memory, and then can try nothing again by itself; without it, a
+    /// store takes the trouble to.
+    async fn put(&self, key: &ObjectKey, body: ByteStream, bytes: Option<u64>) -> Result<u64, StoreError>;
 
     /// The bytes from `start`, up to `end` (exclusive) where it is given.
     async fn get(&self, key: &ObjectKey, start: u64, end: Option<u64>) -> Result<ByteStream, StoreError>;

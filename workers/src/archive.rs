@@ -112,9 +112,11 @@ impl Archive {
             Err(error) => return Err(error.into()),
         };
         let (check, body) = MediaCheck::start(media.body, format, is_encrypted, media.content_length).await?;
+        // An earlier attempt came as far as the vault and no further: this one goes the way that can try again by itself.
+        let told = media.content_length.filter(|_| row.media.is_none());
         let key = object_key(&row, format);
         self.catalog.stage_media(&held.claim, key.as_str(), format, self.clock.now()).await?;
-        let sealed = match self.vault.seal(&key, held.fenced(body)).await {
+        let sealed = match self.vault.seal(&key, held.fenced(body), told).await {
             Ok(sealed) => sealed,
             Err(error) => return Err(check.fault().or_else(|| held.fault()).unwrap_or_else(|| error.into())),
         };
@@ -248,3 +250,6 @@ fn object_key(row: &RecordingRow, format: MediaFormat) -> ObjectKey {
     let started = row.started_at.unwrap_or(row.received_at).date_naive();
     ObjectKey::recording(&row.account_sid, &row.recording_sid, started, format.extension())
 }
+
+#[cfg(test)]
+mod tests;

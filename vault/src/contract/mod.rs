@@ -34,9 +34,12 @@ macro_rules! contract_tests {
         $crate::contract_tests! { @cases $fresh; writing
             object_of_any_length_comes_back_as_it_was_put
             put_replaces_what_was_there
+            object_of_known_length_comes_back_as_it_was_put_and_replaces_what_was_there
             object_outlives_the_handle_that_put_it
             body_that_breaks_off_leaves_nothing
             body_that_breaks_off_leaves_the_old_object
+            body_of_known_length_that_breaks_off_leaves_what_was_there
+            body_of_another_length_than_was_told_leaves_nothing
             abandoned_put_is_never_visible
             puts_of_one_key_at_once_leave_one_of_them_whole
         }
@@ -79,6 +82,7 @@ macro_rules! contract_tests {
             range_of_a_sealed_object_is_what_was_sealed_there
             damaged_object_fails_before_its_end
             seal_that_breaks_off_leaves_nothing
+            seal_of_another_length_than_was_told_leaves_nothing
             purged_object_is_seen_to_be_gone
         }
     };

@@ -44,7 +44,7 @@ pub(super) fn broken_body(bytes: &[u8]) -> ByteStream {
 }
 
 pub(super) async fn put(store: &dyn ObjectStore, key: &ObjectKey, content: &[u8]) {
-    assert_eq!(store.put(key, body(content)).await.unwrap(), content.len() as u64);
+    assert_eq!(store.put(key, body(content), None).await.unwrap(), content.len() as u64);
 }
 
 pub(super) async fn get(store: &dyn ObjectStore, key: &ObjectKey) -> Vec<u8> {

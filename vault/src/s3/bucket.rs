@@ -1,16 +1,17 @@
 //! One bucket as every operation sees it.
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::primitives::DateTime as S3DateTime;
 use chrono::{DateTime, Utc};
 
 use super::connect::S3Encryption;
 use super::fault::status;
+use super::patience::Patience;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
 use crate::store::ObjectMeta;
@@ -26,12 +27,13 @@ pub(super) struct Bucket {
     /// Empty, or ends with a slash.
     pub(super) prefix: Arc<str>,
     pub(super) encryption: S3Encryption,
-    /// The time limits of requests that carry objects.
-    pub(super) transfer: Builder,
+    pub(super) patience: Patience,
     /// Off only where AWS_REQUEST_CHECKSUM_CALCULATION says so.
     pub(super) sends_checksums: bool,
     /// Where neither TLS nor a checksum tells that the bytes arrived as they were sent, the signature is over them too.
     pub(super) signs_payload: bool,
+    /// The server said that it does not take bodies that stream.
+    pub(super) refuses_streams: Arc<AtomicBool>,
     /// The server, as errors name it.
     pub(super) place: Arc<str>,
     pub(super) last_seen: Arc<Mutex<Option<Instant>>>,

@@ -5,28 +5,24 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
 use secrecy::{ExposeSecret, SecretString};
 
 use super::bucket::Bucket;
+use super::patience::Patience;
+use super::plain_http;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
 
 const MIB: usize = 1 << 20;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS: u32 = 5;
 /// The first pause is a random part of this; each further one of twice as much.
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 const BACKOFF_MOST: Duration = Duration::from_secs(10);
 /// A transfer that moves not a byte for so long is broken off, and tried again.
 const STALL: Duration = Duration::from_secs(20);
-/// A request that carries a part has so many times as long as one that carries nothing: 5 MiB in it need 26 kB/s.
-const TRANSFER_FACTOR: u32 = 10;
-/// All attempts of a request together have so many times as long as one.
-const OVERALL_FACTOR: u32 = 4;
 
 /// Encryption by the server, on top of the vault's own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -61,7 +57,7 @@ pub struct S3Options {
     pub encryption: S3Encryption,
     /// Most bytes of objects under way in memory, over all puts of the store together; at least one part (5 MiB) is.
     pub buffer_bytes: usize,
-    /// How long the server has to answer a request that carries no object's bytes.
+    /// How long the server has to answer a request that carries no object's bytes, and to take more of one that does.
     pub answer_timeout: Duration,
     /// `None`: AWS's own variables, profile and roles name region, credentials and endpoint.
     pub server: Option<S3Server>,
@@ -93,26 +89,31 @@ pub(super) async fn connect(location: &str, options: S3Options) -> Result<Bucket
     let Some(region) = loaded.region().map(ToString::to_string) else {
         return Err(StoreError::new(StoreErrorKind::Unsupported, "no AWS region is named: set AWS_REGION"));
     };
+    let patience = Patience::new(options.answer_timeout);
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
     let mut config = Builder::from(&loaded)
         // Few servers but Amazon's have a host name for each bucket.
         .force_path_style(endpoint.is_some())
         .retry_config(retries.with_initial_backoff(BACKOFF_FIRST).with_max_backoff(BACKOFF_MOST))
-        .timeout_config(timeouts(options.answer_timeout))
+        .timeout_config(patience.without_object())
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build())
         // Every read is authenticated by the seal, ranges too, and some servers tell a checksum of something else.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     config.set_endpoint_url(endpoint.clone());
+    if let Some(told) = endpoint.as_deref().and_then(plain_http::as_the_sdk_is_told) {
+        config = config.endpoint_url(told).http_client(plain_http::client());
+    }
     let sends_checksums = loaded.request_checksum_calculation() != Some(RequestChecksumCalculation::WhenRequired);
     Ok(Bucket {
         client: Client::from_conf(config.build()),
         name: name.into(),
         prefix: prefix.into(),
         encryption: options.encryption,
-        transfer: Builder::new().timeout_config(timeouts(options.answer_timeout * TRANSFER_FACTOR)),
+        patience,
         sends_checksums,
         signs_payload: signs_payload(sends_checksums, endpoint.as_deref()),
         place: endpoint.map_or_else(|| format!("Amazon S3, {region}"), |url| without_userinfo(&url)).into(),
+        refuses_streams: Default::default(),
         last_seen: Default::default(),
     })
 }
@@ -120,14 +121,6 @@ pub(super) async fn connect(location: &str, options: S3Options) -> Result<Bucket
 /// Only where nothing else would tell that bytes arrived as they were sent.
 fn signs_payload(sends_checksums: bool, endpoint: Option<&str>) -> bool {
     !sends_checksums && endpoint.is_some_and(|url| url.starts_with("http:"))
-}
-
-fn timeouts(attempt: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(attempt)
-        .operation_timeout(attempt * OVERALL_FACTOR)
-        .build()
 }
 
 /// Beside a server of one's own the region is mostly a word it does not read: where none is named, none is looked for in

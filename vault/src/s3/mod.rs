@@ -5,9 +5,13 @@ mod buffers;
 mod connect;
 mod delete;
 mod fault;
+mod flow;
 mod get;
 mod list;
+mod patience;
+mod plain_http;
 mod put;
+mod streamed;
 mod upload;
 
 use std::time::Duration;
@@ -43,7 +47,7 @@ impl S3 {
     }
 
     async fn write_and_read(&self, probe: &ObjectKey) -> Result<(), StoreError> {
-        self.put(probe, stream::iter([Ok(Bytes::from_static(PROBE))]).boxed()).await?;
+        self.put(probe, stream::iter([Ok(Bytes::from_static(PROBE))]).boxed(), None).await?;
         let body = self.get(probe, 0, None).await?;
         let read: Vec<Bytes> = body.try_collect().await.map_err(|error| StoreError::io(probe, error))?;
         if read.concat() == PROBE {
@@ -60,8 +64,8 @@ impl ObjectStore for S3 {
         Ok(())
     }
 
-    async fn put(&self, key: &ObjectKey, body: ByteStream) -> Result<u64, StoreError> {
-        put::put(&self.bucket, &self.buffers, key, body).await
+    async fn put(&self, key: &ObjectKey, body: ByteStream, bytes: Option<u64>) -> Result<u64, StoreError> {
+        put::put(&self.bucket, &self.buffers, key, body, bytes).await
     }
 
     async fn get(&self, key: &ObjectKey, start: u64, end: Option<u64>) -> Result<ByteStream, StoreError> {

@@ -1,7 +1,10 @@
-//! Objects into the bucket: small ones in one request, the rest in parts.
+//! Objects into the bucket: small ones in one request, long ones in one too where their length is known, and otherwise in
+//! parts.
 
 use std::io;
 
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream as S3Body;
 use aws_sdk_s3::types::ServerSideEncryption;
 use bytes::{Bytes, BytesMut};
@@ -10,12 +13,15 @@ use futures::StreamExt;
 use super::bucket::Bucket;
 use super::buffers::{Buffers, PART_BYTES};
 use super::connect::S3Encryption;
+use super::streamed::{self, STREAM_BYTES_MOST};
 use super::upload::Upload;
 use crate::ByteStream;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
+use crate::measured::measured;
 
-/// What a put holds beside the buffers it shares with others: the whole of most voicemails.
+/// What a put holds beside the buffers it shares with others: the whole of most voicemails. What streams holds as much,
+/// on its way to a slow server; what is held whole can be sent again.
 const FIRST_BYTES: usize = 512 * 1024;
 
 /// A body, read in measured pieces.
@@ -42,6 +48,22 @@ impl Source {
 }
 
 pub(super) async fn put(
+    bucket: &Bucket,
+    buffers: &Buffers,
+    key: &ObjectKey,
+    body: ByteStream,
+    bytes: Option<u64>,
+) -> Result<u64, StoreError> {
+    let Some(bytes) = bytes else { return put_buffered(bucket, buffers, key, body).await };
+    let body = measured(body, bytes);
+    if bucket.streams() && (FIRST_BYTES as u64 + 1..=STREAM_BYTES_MOST).contains(&bytes) {
+        return streamed::put(bucket, key, body, bytes).await;
+    }
+    put_buffered(bucket, buffers, key, body).await
+}
+
+/// Nothing is sent that could not be sent again.
+async fn put_buffered(
     bucket: &Bucket,
     buffers: &Buffers,
     key: &ObjectKey,
@@ -81,19 +103,39 @@ pub(super) async fn put(
 
 async fn put_whole(bucket: &Bucket, key: &ObjectKey, content: Bytes) -> Result<u64, StoreError> {
     let bytes = content.len() as u64;
-    let request = bucket.client.put_object().bucket(&*bucket.name).key(bucket.path(key));
+    let request = request(bucket, key).body(S3Body::from(content));
+    let request = request.customize().config_override(bucket.patience.with_part());
+    let request = if bucket.signs_payload { request } else { request.disable_payload_signing() };
+    let stored = request.send().await.map_err(|error| bucket.failed(key, "s3:PutObject", error))?;
+    made(bucket, key, stored, bytes, true).await
+}
+
+/// A put of the object that has all but the object's bytes.
+pub(super) fn request(bucket: &Bucket, key: &ObjectKey) -> PutObjectFluentBuilder {
     let (encryption, kms_key_id) = bucket.encryption.asked();
-    let request = request
+    let request = bucket.client.put_object().bucket(&*bucket.name).key(bucket.path(key));
+    request
         .set_bucket_key_enabled(kms_key_id.is_some().then_some(true))
         .set_server_side_encryption(encryption)
         .set_ssekms_key_id(kms_key_id)
-        .body(S3Body::from(content))
-        .customize()
-        .config_override(bucket.transfer.clone());
-    let request = if bucket.signs_payload { request } else { request.disable_payload_signing() };
-    let stored = request.send().await.map_err(|error| bucket.failed(key, "s3:PutObject", error))?;
+}
+
+/// The length of the object that the server says it has made, once that is seen to be so. One that answered before it had
+/// taken all has made another.
+pub(super) async fn made(
+    bucket: &Bucket,
+    key: &ObjectKey,
+    stored: PutObjectOutput,
+    bytes: u64,
+    is_out: bool,
+) -> Result<u64, StoreError> {
     bucket.saw();
     let made = Made { e_tag: stored.e_tag, version: stored.version_id };
+    if !is_out {
+        made.discard(bucket, key).await;
+        let problem = format!("{key}: {} answered before it had taken all of it", bucket.place);
+        return Err(StoreError::new(StoreErrorKind::Unavailable, problem));
+    }
     if !bucket.encryption.is_what(stored.server_side_encryption.as_ref()) {
         made.discard(bucket, key).await;
         return Err(unencrypted(bucket, key));

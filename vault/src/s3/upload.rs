@@ -76,7 +76,7 @@ impl Upload {
             .part_number(self.parts)
             .body(S3Body::from(content))
             .customize()
-            .config_override(self.bucket.transfer.clone());
+            .config_override(self.bucket.patience.with_part());
         let request = if self.bucket.signs_payload { request } else { request.disable_payload_signing() };
         let (bucket, key, number) = (self.bucket.clone(), self.key.clone(), self.parts);
         self.in_flight.spawn(async move {
@@ -106,7 +106,7 @@ impl Upload {
         let request = self.bucket.client.complete_multipart_upload().bucket(&*self.bucket.name);
         let request = request.key(self.bucket.path(&self.key)).upload_id(&self.id).multipart_upload(parts);
         // The server may put the object together before it answers.
-        let sent = request.customize().config_override(self.bucket.transfer.clone()).send().await;
+        let sent = request.customize().config_override(self.bucket.patience.with_part()).send().await;
         let made = sent.map_err(|error| self.bucket.failed(&self.key, "s3:PutObject", error))?;
         self.is_open = false;
         self.bucket.saw();

@@ -51,7 +51,7 @@ pub(crate) fn age(arguments: &[&str], folder: &Path) -> Vec<u8> {
 async fn debian_age_opens_what_the_vault_sealed_at_every_chunk_boundary() {
     for length in [0, 1, 65_535, 65_536, 65_537, 300_000] {
         let Fixture { folder, vault, key } = fixture().await;
-        let sealed = vault.seal(&key, stream_of(&plain(length))).await.unwrap();
+        let sealed = vault.seal(&key, stream_of(&plain(length)), None).await.unwrap();
         assert_eq!(sealed.plain_bytes, length as u64);
         let by_age = age(&["-d", "-i", "identity.txt", &format!("vault/{key}")], folder.path());
         assert_eq!(by_age, plain(length), "{length}");
@@ -60,9 +60,21 @@ async fn debian_age_opens_what_the_vault_sealed_at_every_chunk_boundary() {
 }
 
 #[tokio::test]
+async fn object_is_as_long_as_its_plain_length_tells_at_every_chunk_boundary() {
+    for length in [0, 1, 65_535, 65_536, 65_537, 131_072, 131_073, 300_000] {
+        let Fixture { folder, vault, key } = fixture().await;
+        // The store refuses a body that is not as long as it was told.
+        let sealed = vault.seal(&key, stream_of(&plain(length)), Some(length as u64)).await.unwrap();
+        let file = std::fs::metadata(folder.path().join("vault").join(key.as_str())).unwrap();
+        assert_eq!((sealed.plain_bytes, sealed.sealed_bytes), (length as u64, file.len()), "{length}");
+        assert_eq!(opened(&vault, &key).await, plain(length), "{length}");
+    }
+}
+
+#[tokio::test]
 async fn vault_opens_what_debian_age_sealed() {
     let Fixture { folder, vault, key } = fixture().await;
-    vault.seal(&key, stream_of(b"x")).await.unwrap();
+    vault.seal(&key, stream_of(b"x"), None).await.unwrap();
     std::fs::write(folder.path().join("plain"), plain(200_000)).unwrap();
     age(&["-e", "-i", "identity.txt", "-o", &format!("vault/{key}"), "plain"], folder.path());
     assert_eq!(opened(&vault, &key).await, plain(200_000));
@@ -72,7 +84,7 @@ async fn vault_opens_what_debian_age_sealed() {
 async fn ranges_are_what_the_plain_bytes_hold_there() {
     let Fixture { vault, key, folder: _folder } = fixture().await;
     let bytes = plain(200_000);
-    vault.seal(&key, stream_of(&bytes)).await.unwrap();
+    vault.seal(&key, stream_of(&bytes), None).await.unwrap();
     for range in [0..10, 65_530..65_540, 131_072..200_000, 199_999..250_000, 100..100] {
         let chunks: Vec<Bytes> = vault.open_range(&key, range.clone()).await.unwrap().try_collect().await.unwrap();
         let end = (range.end as usize).min(bytes.len());
@@ -84,7 +96,7 @@ async fn ranges_are_what_the_plain_bytes_hold_there() {
 async fn range_behind_the_end_is_empty_and_no_damage() {
     for length in [0, 10, 65_536, 200_000] {
         let Fixture { vault, key, folder: _folder } = fixture().await;
-        vault.seal(&key, stream_of(&plain(length))).await.unwrap();
+        vault.seal(&key, stream_of(&plain(length)), None).await.unwrap();
         for behind in [0, 1, 5_000, 65_536, 1_000_000, u64::MAX - length as u64] {
             let start = length as u64 + behind;
             let read = vault.open_range(&key, start..u64::MAX).await.unwrap().try_collect::<Vec<Bytes>>().await;
@@ -99,7 +111,7 @@ fn many_streams_open_at_once_are_all_read_to_their_end() {
     let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(2).enable_all().build().unwrap();
     let read = runtime.block_on(async {
         let Fixture { vault, key, folder: _folder } = fixture().await;
-        vault.seal(&key, stream_of(&plain(400_000))).await.unwrap();
+        vault.seal(&key, stream_of(&plain(400_000)), None).await.unwrap();
         let all = async {
             let open = (0..8).map(|_| vault.open(&key));
             let open = futures::future::try_join_all(open).await.unwrap();
@@ -115,7 +127,7 @@ fn many_streams_open_at_once_are_all_read_to_their_end() {
 #[tokio::test]
 async fn flipped_byte_or_missing_end_is_an_error_before_the_end() {
     let Fixture { folder, vault, key } = fixture().await;
-    vault.seal(&key, stream_of(&plain(200_000))).await.unwrap();
+    vault.seal(&key, stream_of(&plain(200_000)), None).await.unwrap();
     let path = folder.path().join("vault").join(key.as_str());
     let whole = std::fs::read(&path).unwrap();
     let flipped = |at: usize| {
@@ -139,7 +151,7 @@ async fn flipped_byte_or_missing_end_is_an_error_before_the_end() {
 async fn broken_source_leaves_nothing_visible() {
     let Fixture { folder, vault, key } = fixture().await;
     let broken = stream::iter([Ok(Bytes::from(plain(100_000))), Err(std::io::Error::other("cut"))]).boxed();
-    assert!(vault.seal(&key, broken).await.is_err());
+    assert!(vault.seal(&key, broken, None).await.is_err());
     assert_eq!(vault.head(&key).await.unwrap(), None);
     let unfinished = std::fs::read_dir(folder.path().join("vault/.unfinished")).unwrap();
     assert_eq!(unfinished.count(), 0);
@@ -148,7 +160,7 @@ async fn broken_source_leaves_nothing_visible() {
 #[tokio::test]
 async fn wrong_key_and_missing_key_are_told_apart_from_damage() {
     let Fixture { folder, vault, key } = fixture().await;
-    vault.seal(&key, stream_of(b"speech")).await.unwrap();
+    vault.seal(&key, stream_of(b"speech"), None).await.unwrap();
     let other = folder.path().join("other.txt");
     let recipients = generate_identity_file(&other).unwrap();
     let store = || std::sync::Arc::clone(vault.store());
@@ -161,10 +173,10 @@ async fn wrong_key_and_missing_key_are_told_apart_from_damage() {
 #[tokio::test]
 async fn deleted_object_is_seen_to_be_gone_and_may_be_deleted_again() {
     let Fixture { vault, key, folder: _folder } = fixture().await;
-    vault.seal(&key, stream_of(b"speech")).await.unwrap();
-    vault.delete(&key).await.unwrap();
+    vault.seal(&key, stream_of(b"speech"), None).await.unwrap();
+    vault.delete_all(std::slice::from_ref(&key)).await.remove(0).unwrap();
     assert_eq!(vault.head(&key).await.unwrap(), None);
-    vault.delete(&key).await.unwrap();
+    vault.delete_all(std::slice::from_ref(&key)).await.remove(0).unwrap();
 }
 
 #[test]

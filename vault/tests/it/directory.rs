@@ -52,7 +52,7 @@ fn body() -> vault::ByteStream {
 async fn objects_and_folders_are_their_owners_alone() {
     let place = fresh().await;
     let store = place.open().await;
-    store.put(&"recordings/a/b.age".parse().unwrap(), body()).await.unwrap();
+    store.put(&"recordings/a/b.age".parse().unwrap(), body(), None).await.unwrap();
     let mode = |name: &str| fs::metadata(place.folder.path().join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("recordings"), mode("recordings/a"), mode("recordings/a/b.age")), (0o700, 0o700, 0o600));
 }
@@ -62,11 +62,11 @@ async fn folder_that_vanished_is_a_store_that_is_missing() {
     let place = fresh().await;
     let store = place.open().await;
     let key = "recordings/a/b.age".parse().unwrap();
-    store.put(&key, body()).await.unwrap();
+    store.put(&key, body(), None).await.unwrap();
     fs::remove_dir_all(place.folder.path()).unwrap();
     let listed = store.list("recordings/").next().await.unwrap();
     for failed in [
-        store.put(&key, body()).await.map(drop),
+        store.put(&key, body(), None).await.map(drop),
         store.head(&key).await.map(drop),
         store.get(&key, 0, None).await.map(drop),
         store.delete(&key).await,
@@ -85,7 +85,7 @@ async fn read_that_fails_is_a_store_that_fails_and_no_damaged_object() {
     let place = fresh().await;
     let store = place.open().await;
     let key = "recordings/a/b.age".parse().unwrap();
-    store.put(&"recordings/a/b.age/c.age".parse().unwrap(), body()).await.unwrap();
+    store.put(&"recordings/a/b.age/c.age".parse().unwrap(), body(), None).await.unwrap();
     for (is_away, kind) in [(false, StoreErrorKind::Unavailable), (true, StoreErrorKind::NoStore)] {
         let mut reading = store.get(&key, 0, None).await.unwrap();
         if is_away {

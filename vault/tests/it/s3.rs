@@ -15,6 +15,7 @@ mod official;
 mod parts;
 mod refused;
 mod server;
+mod streamed;
 mod tap;
 mod wire;
 

@@ -136,7 +136,7 @@ mod tests {
         vault.store().prepare().await.unwrap();
         let recordings = vec![objects(["a", "b"]), objects(["c", "d", "e"]), objects(["f"])];
         for key in recordings.concat() {
-            vault.store().put(&key, stream::iter([Ok("media".into())]).boxed()).await.unwrap();
+            vault.store().put(&key, stream::iter([Ok("media".into())]).boxed(), None).await.unwrap();
         }
         // What is a folder can't be removed as a file.
         let stays = folder.path().join("vault").join(recordings[1][0].as_str());

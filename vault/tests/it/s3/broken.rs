@@ -15,10 +15,10 @@ async fn overload_and_failure_are_tried_again() {
     let server = fresh().await;
     let store = server.open().await;
     server.tap.play("PutObject", [Answer(503, "SlowDown"), Answer(500, "InternalError")]);
-    store.put(&key("RE1"), body(b"content")).await.unwrap();
+    store.put(&key("RE1"), body(b"content"), None).await.unwrap();
     assert_eq!(server.tap.count("PutObject"), 3);
     server.tap.play("UploadPart", [Answer(503, "SlowDown"), Answer(500, "InternalError")]);
-    store.put(&key("RE2"), body(&content(12_000_000))).await.unwrap();
+    store.put(&key("RE2"), body(&content(12_000_000)), None).await.unwrap();
     assert!(read(store.as_ref(), &key("RE2")).await.unwrap() == content(12_000_000));
     for operation in ["HeadObject", "GetObject", "DeleteObject", "ListObjects"] {
         server.tap.play(operation, [Answer(503, "SlowDown")]);
@@ -33,7 +33,7 @@ async fn overload_that_lasts_is_unavailable_and_leaves_nothing() {
     let server = fresh().await;
     let store = server.open().await;
     server.tap.play("UploadPart", [Answer(503, "SlowDown"); 20]);
-    let error = store.put(&key("RE1"), body(&content(12_000_000))).await.unwrap_err();
+    let error = store.put(&key("RE1"), body(&content(12_000_000)), None).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
     assert_eq!(server.unfinished().await, 0);
     assert_eq!(store.head(&key("RE1")).await.unwrap(), None);
@@ -44,7 +44,7 @@ async fn error_in_an_answer_of_200_is_an_error() {
     let server = fresh().await;
     let store = server.open().await;
     server.tap.play("CompleteMultipartUpload", [Answer(200, "InternalError"); 20]);
-    let error = store.put(&key("RE1"), body(&content(6_000_000))).await.unwrap_err();
+    let error = store.put(&key("RE1"), body(&content(6_000_000)), None).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
     assert_eq!((store.head(&key("RE1")).await.unwrap(), server.unfinished().await), (None, 0));
 }
@@ -55,10 +55,10 @@ async fn upload_that_was_ended_behind_its_back_is_no_object_that_is_missing() {
     let store = server.open().await;
     for operation in ["UploadPart", "CompleteMultipartUpload"] {
         server.tap.play(operation, [Answer(404, "NoSuchUpload")]);
-        let error = store.put(&key("RE1"), body(&content(6_000_000))).await.unwrap_err();
+        let error = store.put(&key("RE1"), body(&content(6_000_000)), None).await.unwrap_err();
         assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
     }
-    store.put(&key("RE1"), body(&content(6_000_000))).await.unwrap();
+    store.put(&key("RE1"), body(&content(6_000_000)), None).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +88,7 @@ async fn body_that_is_cut_goes_on_where_it_broke_off() {
     let server = fresh().await;
     let store = server.open().await;
     let whole = content(3_000_000);
-    store.put(&key("RE1"), body(&whole)).await.unwrap();
+    store.put(&key("RE1"), body(&whole), None).await.unwrap();
     server.tap.play("GetObject", [CutAt(0), CutAt(1_000_000), CutAt(70_001)]);
     assert!(read(store.as_ref(), &key("RE1")).await.unwrap() == whole);
     assert_eq!(server.tap.count("GetObject"), 4);
@@ -102,7 +102,7 @@ async fn range_that_is_cut_goes_on_to_its_own_end() {
     let server = fresh().await;
     let store = server.open().await;
     let whole = content(300_000);
-    store.put(&key("RE1"), body(&whole)).await.unwrap();
+    store.put(&key("RE1"), body(&whole), None).await.unwrap();
     server.tap.play("GetObject", [CutAt(50_000)]);
     let got = store.get(&key("RE1"), 100_000, Some(200_000)).await.unwrap();
     let got: Vec<Bytes> = got.try_collect().await.unwrap();
@@ -116,7 +116,7 @@ async fn store_that_fails_while_it_is_read_is_no_damaged_object() {
     let identity = folder.path().join("identity.txt");
     let recipients = generate_identity_file(&identity).unwrap();
     let vault = Vault::new(server.open().await, recipients, Some(Identities::from_file(&identity).unwrap()));
-    vault.seal(&key("RE1"), body(&content(2_000_000))).await.unwrap();
+    vault.seal(&key("RE1"), body(&content(2_000_000)), None).await.unwrap();
     server.tap.play("GetObject", [CutAt(200_000); 30]);
     let opened = vault.open(&key("RE1")).await.unwrap();
     let error = VaultError::of_body(opened.try_collect::<Vec<_>>().await.unwrap_err());
@@ -129,7 +129,7 @@ async fn store_that_fails_while_it_is_read_is_no_damaged_object() {
 async fn body_that_is_cut_again_and_again_is_an_error() {
     let server = fresh().await;
     let store = server.open().await;
-    store.put(&key("RE1"), body(&content(300_000))).await.unwrap();
+    store.put(&key("RE1"), body(&content(300_000)), None).await.unwrap();
     server.tap.play("GetObject", [CutAt(20_000); 30]);
     assert!(read(store.as_ref(), &key("RE1")).await.is_err());
     assert_eq!(server.tap.count("GetObject"), 9);
@@ -140,14 +140,14 @@ async fn body_that_is_cut_again_and_again_is_an_error() {
 async fn object_replaced_while_it_is_read_is_an_error_and_no_mixture() {
     let server = fresh().await;
     let store = server.open().await;
-    store.put(&key("RE1"), body(&vec![1; 300_000])).await.unwrap();
+    store.put(&key("RE1"), body(&vec![1; 300_000]), None).await.unwrap();
     server.tap.play("GetObject", [CutAt(100_000)]);
     let mut got = store.get(&key("RE1"), 0, None).await.unwrap();
     let mut first = 0;
     while first < 100_000 {
         first += got.next().await.unwrap().unwrap().len();
     }
-    store.put(&key("RE1"), body(&vec![2; 300_000])).await.unwrap();
+    store.put(&key("RE1"), body(&vec![2; 300_000]), None).await.unwrap();
     let error = got.next().await.unwrap().unwrap_err();
     assert!(error.to_string().contains("was replaced"), "{error}");
 }
@@ -157,7 +157,7 @@ async fn put_that_the_server_only_says_it_did_is_an_error() {
     let server = fresh().await;
     let store = server.open().await;
     server.tap.play("PutObject", [Pretend]);
-    let error = store.put(&key("RE1"), body(b"content")).await.unwrap_err();
+    let error = store.put(&key("RE1"), body(b"content"), None).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
 }
 
@@ -166,6 +166,6 @@ async fn server_without_checksums_is_asked_what_it_has() {
     let server = fresh().await;
     let store = server.open().await;
     server.tap.play("PutObject", [Without("x-amz-checksum-crc32")]);
-    store.put(&key("RE1"), body(b"content")).await.unwrap();
+    store.put(&key("RE1"), body(b"content"), None).await.unwrap();
     assert_eq!(server.tap.count("HeadObject"), 1);
 }

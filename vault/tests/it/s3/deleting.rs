@@ -9,7 +9,7 @@ use super::tap::Fault::{Answer, Pretend};
 async fn three_objects(server: &Server) -> [ObjectKey; 3] {
     let (store, keys) = (server.open().await, ["RE1", "RE2", "RE3"].map(key));
     for key in &keys {
-        store.put(key, body(b"content")).await.unwrap();
+        store.put(key, body(b"content"), None).await.unwrap();
     }
     keys
 }

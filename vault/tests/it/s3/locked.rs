@@ -26,9 +26,9 @@ async fn delete_leaves_no_version_and_no_marker_of_the_key_alone() {
     let bucket = fresh_versioned().await;
     let store = bucket.open().await;
     let longer = "recordings/AC1/RE1.wav.age.v2".parse().unwrap();
-    store.put(&longer, body(b"another's")).await.unwrap();
+    store.put(&longer, body(b"another's"), None).await.unwrap();
     for length in [10, 6_000_000, 20] {
-        store.put(&key("RE1"), body(&content(length))).await.unwrap();
+        store.put(&key("RE1"), body(&content(length)), None).await.unwrap();
     }
     let path = format!("vault/{}", key("RE1"));
     bucket.client().delete_object().bucket(&bucket.name).key(path).send().await.unwrap();
@@ -42,10 +42,10 @@ async fn delete_leaves_no_version_and_no_marker_of_the_key_alone() {
 async fn object_under_a_hold_is_refused_and_stays_visible() {
     let bucket = fresh_locking().await;
     let store = bucket.open().await;
-    store.put(&key("RE1"), body(b"evidence")).await.unwrap();
+    store.put(&key("RE1"), body(b"evidence"), None).await.unwrap();
     let path = format!("vault/{}", key("RE1"));
     hold(&bucket, &path, ObjectLockLegalHoldStatus::On).await;
-    store.put(&key("RE2"), body(b"another's")).await.unwrap();
+    store.put(&key("RE2"), body(b"another's"), None).await.unwrap();
     let mut with_another = store.delete_all(&[key("RE1"), key("RE2")]).await;
     assert!(with_another.pop().unwrap().is_ok());
     for refused in [store.delete(&key("RE1")).await, with_another.pop().unwrap()] {

@@ -33,8 +33,8 @@ async fn boto3_reads_what_was_put_and_finds_its_checksum_right() {
     let bucket = moto::fresh().await;
     let store = bucket.open().await;
     let folder = tempfile::tempdir().unwrap();
-    for length in [0, 700_000, 12_000_000] {
-        store.put(&key("RE1"), body(&content(length))).await.unwrap();
+    for (length, told) in [(0, None), (700_000, None), (12_000_000, None), (700_000, Some(700_000))] {
+        store.put(&key("RE1"), body(&content(length)), told).await.unwrap();
         let to = folder.path().join("object");
         let checked = download(&bucket.url, &bucket.name, &format!("vault/{}", key("RE1")), &to);
         assert!(std::fs::read(&to).unwrap() == content(length), "{length} bytes differ");
@@ -50,8 +50,10 @@ async fn age_opens_what_boto3_reads_from_a_server_that_checks_signatures() {
     let recipients = generate_identity_file(&identity).unwrap();
     let vault = Vault::new(server.open().await, recipients, Some(Identities::from_file(&identity).unwrap()));
     let plain = content(8_000_000);
-    vault.seal(&key("RE1"), body(&plain)).await.unwrap();
-    let to = folder.path().join("RE1.wav.age");
-    download(&server.url, server::BUCKET, &format!("vault/{}", key("RE1")), &to);
-    assert!(age(&["-d", "-i", "identity.txt", "RE1.wav.age"], folder.path()) == plain);
+    for told in [None, Some(plain.len() as u64)] {
+        vault.seal(&key("RE1"), body(&plain), told).await.unwrap();
+        let to = folder.path().join("RE1.wav.age");
+        download(&server.url, server::BUCKET, &format!("vault/{}", key("RE1")), &to);
+        assert!(age(&["-d", "-i", "identity.txt", "RE1.wav.age"], folder.path()) == plain);
+    }
 }

@@ -65,8 +65,8 @@ async fn put_into_a_missing_bucket_says_that_it_is_missing() {
     let mut moto = super::moto::fresh().await;
     moto.name.push_str("-another");
     let store = moto.open().await;
-    for length in [10, 6_000_000] {
-        let error = store.put(&key("RE1"), body(&content(length))).await.unwrap_err();
+    for (length, told) in [(10, None), (6_000_000, None), (6_000_000, Some(6_000_000))] {
+        let error = store.put(&key("RE1"), body(&content(length)), told).await.unwrap_err();
         assert_eq!(error.kind, StoreErrorKind::NoStore, "{error}");
     }
     assert_eq!(store.check().await.unwrap_err().kind, StoreErrorKind::NoStore);
@@ -87,7 +87,7 @@ async fn other_refusals_say_what_to_mend() {
         // Some are tried again; what is left of them goes with the server.
         let (server, answers) = (fresh().await, [Answer(status, code); 5]);
         server.tap.play("PutObject", answers);
-        let error = server.open().await.put(&key("RE1"), body(b"content")).await.unwrap_err();
+        let error = server.open().await.put(&key("RE1"), body(b"content"), None).await.unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.to_string().contains(words), "{error}");
     }

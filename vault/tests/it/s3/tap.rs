@@ -22,8 +22,10 @@ pub(crate) enum Fault {
     CutAt(usize),
     /// The answer lacks this header.
     Without(&'static str),
-    /// The answer never comes.
+    /// The server never hears of it, and there is no answer.
     Hang,
+    /// The server does it, and the answer never comes.
+    Mute,
 }
 
 #[derive(Debug, Clone)]
@@ -110,6 +112,10 @@ impl Tap {
             Some(Fault::Answer(status, code)) => error(status, code),
             Some(Fault::Pretend) => done(),
             Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Mute) => {
+                server(request).await;
+                std::future::pending().await
+            }
             Some(Fault::CutAt(length)) => cut(server(request).await, length),
             Some(Fault::Without(header)) => {
                 let mut response = server(request).await;

@@ -114,7 +114,7 @@ impl Fixture {
 
     pub(super) async fn put(&self, key: &ObjectKey) -> u64 {
         let body = stream::iter([Ok(Bytes::from_static(b"sealed"))]).boxed();
-        self.audit.store.as_ref().unwrap().put(key, body).await.unwrap()
+        self.audit.store.as_ref().unwrap().put(key, body, None).await.unwrap()
     }
 
     pub(super) async fn remove(&self, key: &ObjectKey) {

@@ -1,0 +1,61 @@
+//! An object of known length into the bucket: one request, which carries its bytes as they come, and its checksum behind
+//! them, as a trailer. Without checksums it goes as it is.
+
+use std::sync::atomic::Ordering;
+
+use aws_sdk_s3::primitives::ByteStream as S3Body;
+use aws_sdk_s3::types::ChecksumAlgorithm;
+
+use super::bucket::Bucket;
+use super::flow::Flow;
+use super::put::{made, request};
+use crate::ByteStream;
+use crate::error::{StoreError, StoreErrorKind};
+use crate::key::ObjectKey;
+
+/// The longest object that S3 takes in one request.
+pub(super) const STREAM_BYTES_MOST: u64 = 5 << 30;
+
+impl Bucket {
+    /// Whether an object may stream: where it is its signature alone that guards it, all of it must be there to be signed.
+    pub(super) fn streams(&self) -> bool {
+        !self.signs_payload && !self.refuses_streams.load(Ordering::Relaxed)
+    }
+}
+
+/// Stores `body`, which ends with an error unless it is `bytes` long. Nothing is sent a second time: a request that came
+/// to nothing is an error, whatever the server may do with the next one.
+pub(super) async fn put(bucket: &Bucket, key: &ObjectKey, body: ByteStream, bytes: u64) -> Result<u64, StoreError> {
+    let flow = Flow::new();
+    let request = request(bucket, key)
+        .set_checksum_algorithm(bucket.sends_checksums.then_some(ChecksumAlgorithm::Crc32))
+        .body(S3Body::from_body_1_x(flow.watch(body, bytes)))
+        .customize()
+        .config_override(bucket.patience.streamed(bytes));
+    let sent = tokio::select! {
+        sent = request.send() => sent.map_err(|error| bucket.failed(key, "s3:PutObject", error)),
+        () = flow.stalled(bucket.patience.answer, bucket.patience.transfer) => Err(stalled(bucket, key)),
+    };
+    let stored = match sent {
+        Ok(stored) => made(bucket, key, stored, bytes, flow.is_out()).await,
+        Err(error) => {
+            // What comes next goes the way that it may know.
+            if error.kind == StoreErrorKind::Unsupported {
+                bucket.refuses_streams.store(true, Ordering::Relaxed);
+            }
+            Err(error)
+        }
+    };
+    match flow.take_broke() {
+        Some(error) => Err(StoreError::source_broke(key, error)),
+        None => stored,
+    }
+}
+
+fn stalled(bucket: &Bucket, key: &ObjectKey) -> StoreError {
+    let problem = format!("{key}: {} stopped taking it, or did not answer in time", bucket.place);
+    StoreError::new(StoreErrorKind::Unavailable, problem)
+}
+
+#[cfg(test)]
+mod tests;
