@@ -1,7 +1,6 @@
 //! One bucket as every operation sees it.
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use chrono::{DateTime, Utc};
 use super::connect::S3Encryption;
 use super::fault::status;
 use super::patience::Patience;
+use super::streamed::Streaming;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
 use crate::store::ObjectMeta;
@@ -32,8 +32,7 @@ pub(super) struct Bucket {
     pub(super) sends_checksums: bool,
     /// Where neither TLS nor a checksum tells that the bytes arrived as they were sent, the signature is over them too.
     pub(super) signs_payload: bool,
-    /// The server said that it does not take bodies that stream.
-    pub(super) refuses_streams: Arc<AtomicBool>,
+    pub(super) streaming: Streaming,
     /// The server, as errors name it.
     pub(super) place: Arc<str>,
     pub(super) last_seen: Arc<Mutex<Option<Instant>>>,

@@ -113,7 +113,7 @@ pub(super) async fn connect(location: &str, options: S3Options) -> Result<Bucket
         sends_checksums,
         signs_payload: signs_payload(sends_checksums, endpoint.as_deref()),
         place: endpoint.map_or_else(|| format!("Amazon S3, {region}"), |url| without_userinfo(&url)).into(),
-        refuses_streams: Default::default(),
+        streaming: Default::default(),
         last_seen: Default::default(),
     })
 }

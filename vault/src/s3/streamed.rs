@@ -1,10 +1,12 @@
 //! An object of known length into the bucket: one request, which carries its bytes as they come, and its checksum behind
 //! them, as a trailer. Without checksums it goes as it is.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream as S3Body;
 use aws_sdk_s3::types::ChecksumAlgorithm;
+use tokio::time::Instant;
 
 use super::bucket::Bucket;
 use super::flow::Flow;
@@ -16,10 +18,29 @@ use crate::key::ObjectKey;
 /// The longest object that S3 takes in one request.
 pub(super) const STREAM_BYTES_MOST: u64 = 5 << 30;
 
+/// For how long nothing is streamed to a server that failed with a stream. It may not know them: then most are spared an
+/// attempt that comes to nothing. It may be in trouble: then what can be sent again is better.
+const DISTRUST: Duration = Duration::from_secs(600);
+
+/// Whether objects are streamed. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Streaming(Arc<Mutex<Option<Instant>>>);
+
+impl Streaming {
+    fn is_tried(&self) -> bool {
+        let failed_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failed_at.is_none_or(|at| at.elapsed() >= DISTRUST)
+    }
+
+    fn failed(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+}
+
 impl Bucket {
     /// Whether an object may stream: where it is its signature alone that guards it, all of it must be there to be signed.
     pub(super) fn streams(&self) -> bool {
-        !self.signs_payload && !self.refuses_streams.load(Ordering::Relaxed)
+        !self.signs_payload && self.streaming.is_tried()
     }
 }
 
@@ -38,18 +59,15 @@ pub(super) async fn put(bucket: &Bucket, key: &ObjectKey, body: ByteStream, byte
     };
     let stored = match sent {
         Ok(stored) => made(bucket, key, stored, bytes, flow.is_out()).await,
-        Err(error) => {
-            // What comes next goes the way that it may know.
-            if error.kind == StoreErrorKind::Unsupported {
-                bucket.refuses_streams.store(true, Ordering::Relaxed);
-            }
-            Err(error)
-        }
+        Err(error) => Err(error),
     };
-    match flow.take_broke() {
-        Some(error) => Err(StoreError::source_broke(key, error)),
-        None => stored,
+    if let Some(error) = flow.take_broke() {
+        return Err(StoreError::source_broke(key, error));
     }
+    if stored.is_err() {
+        bucket.streaming.failed();
+    }
+    stored
 }
 
 fn stalled(bucket: &Bucket, key: &ObjectKey) -> StoreError {

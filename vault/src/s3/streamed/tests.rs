@@ -11,6 +11,7 @@ use futures::stream::{self, StreamExt};
 
 use super::super::buffers::Buffers;
 use super::super::{S3Options, S3Server, connect, put};
+use super::{DISTRUST, Streaming};
 
 const BYTES: usize = 2_000_000;
 
@@ -57,6 +58,17 @@ async fn put_without_checksums(signs_payload: bool) -> HeaderMap {
 #[tokio::test]
 async fn without_checksums_the_body_goes_as_it_is() {
     assert_eq!(put_without_checksums(false).await["x-amz-content-sha256"], "UNSIGNED-PAYLOAD");
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_that_failed_with_a_stream_gets_one_again_later() {
+    let streaming = Streaming::default();
+    assert!(streaming.is_tried());
+    streaming.failed();
+    for is_tried in [false, true] {
+        tokio::time::advance(DISTRUST / 2).await;
+        assert_eq!(streaming.is_tried(), is_tried);
+    }
 }
 
 #[tokio::test]
