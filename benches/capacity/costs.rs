@@ -57,7 +57,7 @@ pub(crate) struct Asked {
     pub(crate) statements: f64,
     /// Jobs published to this stage, each confirmed, delivered and acked.
     pub(crate) messages: f64,
-    /// Requests to S3 of the class PUT, COPY, POST, DELETE; without the media's parts.
+    /// Requests to S3 of the class PUT, COPY, POST, DELETE.
     pub(crate) s3_writes: f64,
     /// Requests to S3 of the class GET, HEAD.
     pub(crate) s3_reads: f64,
@@ -66,19 +66,18 @@ pub(crate) struct Asked {
 }
 
 /// Counted for one `completed` callback in `workers/src/{archive,transcribe,purge,claimed}.rs`,
-/// `catalog/src/{hear,claims,media,transcripts,purge}.rs` and `vault/src/{lib.rs,s3/}`. A delivery to a receiver would be
+/// `catalog/src/{hear,claims,media,transcripts,gate,purge}.rs` and `vault/src/{lib.rs,s3/}`. A delivery to a receiver would be
 /// one message, two commits, two reads, nine statements and two S3 reads more.
 pub(crate) const ASKED: [Asked; 3] = [
-    // Writes: heard 3 statements, claimed 2, staged 3, fenced 1, stored 5. S3: CreateMultipartUpload and
-    // CompleteMultipartUpload around the parts, a HEAD after.
+    // Writes: heard 3 statements, claimed 2, staged 3, fenced 1, stored 5. S3: one PutObject, however long it is.
     Asked {
         stage: "archive",
         commits: 5.0,
         reads: 0.0,
         statements: 14.0,
         messages: 1.0,
-        s3_writes: 2.0,
-        s3_reads: 1.0,
+        s3_writes: 1.0,
+        s3_reads: 0.0,
         twilio: 1.0,
     },
     // Writes: claimed 2, staged 5, fenced 1, stored 5. S3: HEAD and GET of the media, one PutObject.
@@ -92,15 +91,16 @@ pub(crate) const ASKED: [Asked; 3] = [
         s3_reads: 2.0,
         twilio: 0.0,
     },
-    // Writes: claimed 2, granted 6, completed 7; the sweep's page of 500 is one more for all of them. S3:
-    // two deletes, each seen to be gone, and a HEAD before the first. Twilio: a DELETE, and a GET that sees it gone.
+    // Of one that is purged alone: up to 64 share all but the HEAD of each object and what Twilio is asked. Writes: granted
+    // 6, completed 7; the sweep's page of 500 is one more for all of them. S3: a DeleteObjects, both objects seen to be
+    // gone, and a HEAD before. Twilio: a DELETE, and a GET that sees it gone.
     Asked {
         stage: "purge",
-        commits: 3.0,
+        commits: 2.0,
         reads: 0.0,
-        statements: 15.0,
+        statements: 13.0,
         messages: 1.0,
-        s3_writes: 2.0,
+        s3_writes: 1.0,
         s3_reads: 3.0,
         twilio: 2.0,
     },

@@ -3,8 +3,6 @@
 use super::costs::{COSTS, asked};
 use super::recording;
 
-/// Bytes of a part of an upload to S3: `vault/src/s3/buffers.rs`. What is no longer goes in one request.
-const S3_PART_BYTES: f64 = 5_242_880.0;
 /// How much of a core, a server or a slot is planned with. Assumed; the rest is for minutes above the hour's mean.
 pub(crate) const UTILISATION: f64 = 0.6;
 /// Cores of a worker's pod.
@@ -67,7 +65,7 @@ impl Demand {
         self.per_sec * asked(|asked| asked.reads)
     }
 
-    /// PUT, POST and DELETE a second, parts included.
+    /// PUT and POST a second.
     pub(crate) fn s3_writes_per_sec(&self) -> f64 {
         self.per_sec * s3_writes()
     }
@@ -91,19 +89,9 @@ impl Demand {
     }
 }
 
-/// Upload parts of the mean recording, where it is longer than one.
-fn s3_parts() -> f64 {
-    (recording::mean_bytes() / S3_PART_BYTES).ceil()
-}
-
-/// PUT, POST and DELETE of a recording's life.
+/// PUT and POST of a recording's life. All are counted as paid, though a DELETE is not: a DeleteObjects is a POST.
 pub(crate) fn s3_writes() -> f64 {
-    asked(|asked| asked.s3_writes) + s3_parts()
-}
-
-/// Those of them that are paid: DELETE is not.
-pub(crate) fn s3_paid_writes() -> f64 {
-    s3_writes() - 2.0
+    asked(|asked| asked.s3_writes)
 }
 
 /// How long one of Twilio's media requests takes.

@@ -1,7 +1,7 @@
 //! What an hour of recorded audio costs, and whom it is paid to.
 
 use super::costs::asked;
-use super::demand::{Demand, s3_paid_writes};
+use super::demand::{Demand, s3_writes};
 use super::prices;
 use super::recording;
 use super::report::Table;
@@ -52,7 +52,7 @@ fn items() -> [Item; 7] {
     let (recordings, gb) = (recording::per_recorded_hour(), recording::per_recorded_hour() * recording::mean_gb());
     let compute = |cores: f64, per_day: f64| cores * 24.0 * prices::VCPU_HOUR / per_day * recordings;
     let (big, small) = (compute(Demand::of(BIG).cores_to_have(), BIG), compute(SMALL_CORES, SMALL));
-    let (writes, reads) = (s3_paid_writes() * recordings, asked(|asked| asked.s3_reads) * recordings);
+    let (writes, reads) = (s3_writes() * recordings, asked(|asked| asked.s3_reads) * recordings);
     let requests = writes / 1e3 * prices::S3_WRITES_PER_1K + reads / 1e3 * prices::S3_READS_PER_1K;
     let storage = gb * prices::S3_GB_MONTH * prices::KEPT_MONTHS;
     let transcriber = |minute: f64| minute * 60.0 * recording::CHANNELS;

@@ -32,7 +32,7 @@ pub(crate) fn print_units() {
         row(&what, &[stage.commits, stage.reads, stage.statements]);
     }
     row("PostgreSQL: rows · bytes that stay", &[CATALOG_ROWS, COSTS.catalog_bytes]);
-    row("S3: PUT, POST, DELETE · GET, HEAD", &[s3_writes(), asked(|asked| asked.s3_reads)]);
+    row("S3: PUT, POST · GET, HEAD", &[s3_writes(), asked(|asked| asked.s3_reads)]);
     row("Twilio: requests · seconds of the media's", &[asked(|asked| asked.twilio), archive_secs()]);
     row("transcriber: seconds that a slot is taken", &[transcription_secs()]);
     table.print();
@@ -68,7 +68,7 @@ pub(crate) fn print_sizes() {
             let millions = demand.per_day * 365.0 / 1e6;
             vec![millions * CATALOG_ROWS, millions * COSTS.catalog_bytes / 1e3]
         }),
-        ("S3: PUT, POST, DELETE · GET, HEAD a second", |demand| {
+        ("S3: PUT, POST · GET, HEAD a second", |demand| {
             vec![demand.s3_writes_per_sec(), demand.s3_reads_per_sec()]
         }),
         ("S3: TB held at 30 days", |demand| vec![demand.per_day * 30.0 * recording::mean_gb() / 1e3]),
