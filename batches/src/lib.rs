@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// How much is done at once.
@@ -58,7 +59,10 @@ impl<T: Send + 'static, O: Send + 'static> Batches<T, O> {
     /// [`NoOutcome`].
     pub async fn add(&self, entry: T) -> Result<O, NoOutcome> {
         let (answer, answered) = oneshot::channel();
-        self.0.try_send(Request { entry, answer }).map_err(|_| NoOutcome::Full)?;
+        self.0.try_send(Request { entry, answer }).map_err(|error| match error {
+            TrySendError::Full(_) => NoOutcome::Full,
+            TrySendError::Closed(_) => NoOutcome::Lost,
+        })?;
         answered.await.map_err(|_| NoOutcome::Lost)
     }
 }
@@ -68,10 +72,11 @@ async fn run<T, O, C, F>(mut requests: mpsc::Receiver<Request<T, O>>, limits: Li
 where
     T: Send + 'static,
     O: Send + 'static,
-    C: Fn(Vec<T>) -> F,
+    C: Fn(Vec<T>) -> F + Send + Sync + 'static,
     F: Future<Output = Vec<O>> + Send + 'static,
 {
-    let (entries, calls) = (limits.entries.max(1), Arc::new(Semaphore::new(limits.calls.max(1))));
+    let (entries, call) = (limits.entries.max(1), Arc::new(call));
+    let calls = Arc::new(Semaphore::new(limits.calls.max(1)));
     // The permit first: what comes while it is waited for goes into the same call.
     while let Ok(permit) = Arc::clone(&calls).acquire_owned().await {
         let mut batch = Vec::with_capacity(entries);
@@ -85,9 +90,9 @@ where
         }
         let (entries, answers): (Vec<T>, Vec<_>) =
             batch.into_iter().map(|request| (request.entry, request.answer)).unzip();
-        let outcomes = call(entries);
+        let call = Arc::clone(&call);
         tokio::spawn(async move {
-            for (answer, outcome) in answers.into_iter().zip(outcomes.await) {
+            for (answer, outcome) in answers.into_iter().zip(call(entries).await) {
                 // A caller that left does not mind.
                 let _ = answer.send(outcome);
             }
@@ -160,11 +165,14 @@ mod tests {
 
     #[tokio::test]
     async fn call_that_panics_loses_its_own_entries_alone() {
-        let batches: Batches<u32, u32> = Batches::new(LIMITS, |entries| async move {
+        let batches: Batches<u32, u32> = Batches::new(LIMITS, |entries| {
             assert_ne!(entries, [1], "the first call is to panic");
-            entries
+            async move {
+                assert_ne!(entries, [2], "and the second, later");
+                entries
+            }
         });
-        assert_eq!(batches.add(1).await, Err(NoOutcome::Lost));
-        assert_eq!(batches.add(2).await, Ok(2));
+        assert_eq!([batches.add(1).await, batches.add(2).await], [Err(NoOutcome::Lost); 2]);
+        assert_eq!(batches.add(3).await, Ok(3));
     }
 }

@@ -68,9 +68,7 @@ pub(crate) fn print_sizes() {
             let millions = demand.per_day * 365.0 / 1e6;
             vec![millions * CATALOG_ROWS, millions * COSTS.catalog_bytes / 1e3]
         }),
-        ("S3: PUT, POST · GET, HEAD a second", |demand| {
-            vec![demand.s3_writes_per_sec(), demand.s3_reads_per_sec()]
-        }),
+        ("S3: PUT, POST · GET, HEAD a second", |demand| vec![demand.s3_writes_per_sec(), demand.s3_reads_per_sec()]),
         ("S3: TB held at 30 days", |demand| vec![demand.per_day * 30.0 * recording::mean_gb() / 1e3]),
         ("Twilio: requests a second · in flight", |demand| {
             vec![demand.twilio_requests_per_sec(), demand.twilio_in_flight()]

@@ -36,7 +36,7 @@ impl Catalog {
         let columns = recording_columns!();
         let select = format!("SELECT {columns} FROM recordings WHERE recording_sid IN ({{listed}})");
         let select = format!("{select} ORDER BY recording_sid{}", self.dialect.lock_row);
-        for row in changes.of(&select, sids, &[]).await? {
+        for row in changes.run(&select, sids, &[]).await? {
             let row = RecordingRow::read(&row)?;
             changes.rows.insert(row.recording_sid.clone(), row);
         }
@@ -47,7 +47,7 @@ impl Catalog {
 impl Changes {
     /// Runs `statement` on a list: `{listed}` in it is a query of the texts in it, `{each}` a table of the objects. What
     /// it returns. Nothing is asked where the list is empty.
-    pub(crate) async fn of<T: Serialize>(
+    pub(crate) async fn run<T: Serialize>(
         &mut self,
         statement: &str,
         list: &[T],

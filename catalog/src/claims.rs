@@ -196,7 +196,7 @@ pub(crate) fn is_live(expires_at: i64, lease: Duration, now: DateTime<Utc>) -> b
 }
 
 /// The latest expiry that is believed: by a clock no more than a lease ahead of ours, or by one whose lease is another.
-fn believed_until(lease: Duration, now: DateTime<Utc>) -> i64 {
+pub(crate) fn believed_until(lease: Duration, now: DateTime<Utc>) -> i64 {
     expiry(lease.saturating_mul(2).max(BELIEVED_AT_LEAST), now)
 }
 

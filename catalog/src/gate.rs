@@ -9,7 +9,7 @@ use sqlx::Row;
 use twilio::RecordingSid;
 
 use crate::changes::{Bound, Changes};
-use crate::claims::{Claim, expiry, is_live};
+use crate::claims::{Claim, believed_until, expiry, is_live};
 use crate::columns::Columns;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
@@ -81,7 +81,7 @@ impl Catalog {
         let early: Vec<_> =
             sids.iter().zip(&decisions).filter(|(_, said)| is_early(said)).map(|(sid, _)| sid).collect();
         changes.untake(&early).await?;
-        let mut permits = changes.permits(due, expiry(lease, now), now).await?;
+        let mut permits = changes.permits(due, lease, now).await?;
         changes.commit().await?;
         for (sid, decision) in sids.iter().zip(&mut decisions) {
             if let Some(permit) = permits.remove(sid) {
@@ -91,10 +91,11 @@ impl Catalog {
         Ok(decisions)
     }
 
-    /// [`Catalog::grant_purges`] of one recording.
+    /// [`Catalog::grant_purges`] of one recording, for tests.
     ///
     /// # Errors
     /// [`CatalogError::UnknownRecording`]; what the database said.
+    #[cfg(feature = "testing")]
     pub async fn grant_purge(
         &self,
         sid: &RecordingSid,
@@ -140,7 +141,7 @@ impl Changes {
     async fn expiries(&mut self, sids: &[RecordingSid]) -> Result<HashMap<RecordingSid, Expiries>, CatalogError> {
         let select = "SELECT recording_sid, work, expires_at FROM claims WHERE recording_sid IN ({listed})";
         let mut expiries: HashMap<RecordingSid, Expiries> = HashMap::new();
-        for row in self.of(select, sids, &[]).await? {
+        for row in self.run(select, sids, &[]).await? {
             let of_one = expiries.entry(Columns(&row).parsed("recording_sid")?).or_default();
             let of_work = if Columns(&row).parsed("work").is_ok_and(|work: Work| work == Work::Purge) {
                 &mut of_one.purge
@@ -155,18 +156,20 @@ impl Changes {
     /// The sweep that took them was early by its clock, or had another policy: they are to be found when they are due.
     async fn untake(&mut self, early: &[&RecordingSid]) -> Result<(), CatalogError> {
         let untake = "UPDATE recordings SET purge_queued_at = NULL WHERE recording_sid IN ({listed})";
-        self.of(untake, early, &[]).await.map(drop)
+        self.run(untake, early, &[]).await.map(drop)
     }
 
     /// Claims and marks what is due.
     async fn permits(
         &mut self,
-        due: HashMap<RecordingSid, Due>,
-        expires_at: i64,
+        mut due: HashMap<RecordingSid, Due>,
+        lease: Duration,
         now: DateTime<Utc>,
     ) -> Result<HashMap<RecordingSid, PurgePermit>, CatalogError> {
+        let fences = self.claim_for_purge(&due.keys().collect::<Vec<_>>(), lease, now).await?;
+        // A claim may have been extended since it was looked at.
+        due.retain(|sid, _| fences.contains_key(sid));
         let sids: Vec<&RecordingSid> = due.keys().collect();
-        let fences = self.claim_for_purge(&sids, expires_at).await?;
         let without_others: Vec<_> = due.iter().filter(|(_, due)| due.parts.has_ours()).map(|(sid, _)| sid).collect();
         self.take_claims_away(&without_others).await?;
         self.mark(&due, now).await?;
@@ -185,14 +188,17 @@ impl Changes {
     async fn claim_for_purge(
         &mut self,
         sids: &[&RecordingSid],
-        expires_at: i64,
+        lease: Duration,
+        now: DateTime<Utc>,
     ) -> Result<HashMap<RecordingSid, i64>, CatalogError> {
         // SQLite takes an ON behind FROM for a join's without the WHERE.
         let upsert = "INSERT INTO claims (recording_sid, work, fence, expires_at) \
                       SELECT value, 'purge', 1, $2 FROM ({listed}) AS listed WHERE TRUE \
                       ON CONFLICT (recording_sid, work) DO UPDATE SET fence = claims.fence + 1, \
-                      expires_at = excluded.expires_at RETURNING recording_sid, fence";
-        let rows = self.of(upsert, sids, &[Bound::Number(expires_at)]).await?;
+                      expires_at = excluded.expires_at \
+                      WHERE claims.expires_at <= $3 OR claims.expires_at > $4 RETURNING recording_sid, fence";
+        let bound = [expiry(lease, now), now.timestamp_millis(), believed_until(lease, now)].map(Bound::Number);
+        let rows = self.run(upsert, sids, &bound).await?;
         let fences = rows.iter().map(|row| Ok((Columns(row).parsed("recording_sid")?, row.try_get("fence")?)));
         Ok(fences.collect::<Result<_, sqlx::Error>>()?)
     }
@@ -201,7 +207,7 @@ impl Changes {
     async fn take_claims_away(&mut self, sids: &[&RecordingSid]) -> Result<(), CatalogError> {
         let update = "UPDATE claims SET fence = fence + 1, expires_at = 0 \
                       WHERE recording_sid IN ({listed}) AND work <> 'purge'";
-        self.of(update, sids, &[]).await.map(drop)
+        self.run(update, sids, &[]).await.map(drop)
     }
 
     async fn mark(&mut self, due: &HashMap<RecordingSid, Due>, now: DateTime<Utc>) -> Result<(), CatalogError> {
@@ -210,7 +216,7 @@ impl Changes {
                       FROM {each} AS chosen WHERE recording_sid = chosen.value ->> 'sid'";
         let chosen = due.iter().map(|(sid, due)| Chosen { sid, rule: &due.rule, parts: due.parts.to_string() });
         let chosen: Vec<_> = chosen.collect();
-        self.of(update, &chosen, &[Bound::Number(now.timestamp_millis())]).await.map(drop)
+        self.run(update, &chosen, &[Bound::Number(now.timestamp_millis())]).await.map(drop)
     }
 
     /// Every version, of each oldest first.
@@ -220,7 +226,7 @@ impl Changes {
     ) -> Result<HashMap<RecordingSid, Vec<TranscriptRow>>, CatalogError> {
         let select = format!("{} ({{listed}}) ORDER BY recording_sid, version", TranscriptRow::SELECT_OF);
         let mut transcripts: HashMap<_, Vec<_>> = HashMap::new();
-        for row in self.of(&select, sids, &[]).await? {
+        for row in self.run(&select, sids, &[]).await? {
             let sid = Columns(&row).parsed("recording_sid")?;
             transcripts.entry(sid).or_default().push(TranscriptRow::read(&row)?);
         }

@@ -27,7 +27,8 @@ pub enum PurgeDecision {
 
 /// What is to be deleted and by which rule, under a claim. It can't be made, copied or kept:
 /// [`crate::Catalog::grant_purges`] makes it, and [`crate::Catalog::complete_purges`] takes it back, or
-/// [`crate::Catalog::withdraw_purge`] where nothing was deleted. One that is dropped leaves the recording marked, and the next grant names the same things again.
+/// [`crate::Catalog::withdraw_purge`] where nothing was deleted. One that is dropped leaves the recording marked, and the
+/// next grant names the same things again.
 #[derive(Debug)]
 pub struct PurgePermit {
     /// With the row as it was before it was marked.

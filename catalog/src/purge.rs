@@ -80,10 +80,11 @@ impl Catalog {
         Ok(are_valid.into_iter().map(|is| if is { Ok(()) } else { Err(CatalogError::ClaimLost) }).collect())
     }
 
-    /// [`Catalog::complete_purges`] of one recording.
+    /// [`Catalog::complete_purges`] of one recording, for tests.
     ///
     /// # Errors
     /// [`CatalogError::ClaimLost`]; what the database said.
+    #[cfg(feature = "testing")]
     pub async fn complete_purge(
         &self,
         permit: PurgePermit,
@@ -98,7 +99,7 @@ impl Catalog {
 impl Changes {
     async fn purge_fences(&mut self, sids: &[RecordingSid]) -> Result<HashMap<RecordingSid, i64>, CatalogError> {
         let select = "SELECT recording_sid, fence FROM claims WHERE recording_sid IN ({listed}) AND work = 'purge'";
-        let rows = self.of(select, sids, &[]).await?;
+        let rows = self.run(select, sids, &[]).await?;
         let fences = rows.iter().map(|row| Ok((Columns(row).parsed("recording_sid")?, row.try_get("fence")?)));
         Ok(fences.collect::<Result<_, sqlx::Error>>()?)
     }
@@ -115,15 +116,15 @@ impl Changes {
         for (columns, sids) in alike {
             let update =
                 format!("UPDATE recordings SET {columns}, updated_at = $2 WHERE recording_sid IN ({{listed}})");
-            self.of(&update, &sids, &at).await?;
+            self.run(&update, &sids, &at).await?;
         }
         let entries: Vec<_> = purged.iter().map(|purged| purged.entry()).collect();
         let insert = "INSERT INTO audit (at, actor, action, recording_sid, detail) \
                       SELECT $2, $3, 'purge', entry.value ->> 'sid', entry.value ->> 'detail' FROM {each} AS entry";
-        self.of(insert, &entries, &[Bound::Number(now.timestamp_millis()), Bound::Text(ACTOR)]).await?;
+        self.run(insert, &entries, &[Bound::Number(now.timestamp_millis()), Bound::Text(ACTOR)]).await?;
         let sids: Vec<_> = purged.iter().map(|purged| purged.permit.recording_sid()).collect();
         let give_up = "UPDATE claims SET expires_at = $2 WHERE recording_sid IN ({listed}) AND work = 'purge'";
-        self.of(give_up, &sids, &at).await.map(drop)
+        self.run(give_up, &sids, &at).await.map(drop)
     }
 
     /// Versions that were only asked for can't be made once the media is gone; of those that were made, a line each stays.
@@ -135,12 +136,12 @@ impl Changes {
         let with_transcripts = of(|parts| parts.transcripts);
         let without = of(|parts| parts.audio && !parts.transcripts);
         let unmade = "DELETE FROM transcripts WHERE recording_sid IN ({listed}) AND state <> 'stored'";
-        self.of(unmade, &with_transcripts, &[]).await?;
+        self.run(unmade, &with_transcripts, &[]).await?;
         let made = "UPDATE transcripts SET object = NULL, language = NULL, words = NULL, sealed_bytes = NULL \
                     WHERE recording_sid IN ({listed})";
-        self.of(made, &with_transcripts, &[]).await?;
+        self.run(made, &with_transcripts, &[]).await?;
         let asked_for = "DELETE FROM transcripts WHERE recording_sid IN ({listed}) AND state = 'requested'";
-        self.of(asked_for, &without, &[]).await.map(drop)
+        self.run(asked_for, &without, &[]).await.map(drop)
     }
 }
 

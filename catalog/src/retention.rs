@@ -43,7 +43,7 @@ impl Catalog {
     /// Recordings of which something is due at `now` by `policy`, by an erasure request, or because its deletion was
     /// begun and not completed; in the order of their SIDs, those after `after`, at most `limit`. Held ones never.
     ///
-    /// The answer is a hint: [`Catalog::grant_purge`] decides.
+    /// The answer is a hint: [`Catalog::grant_purges`] decides.
     ///
     /// # Errors
     /// What the database said.

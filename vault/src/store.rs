@@ -14,6 +14,9 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
 use crate::s3::{S3, S3Options};
 
+/// Of a store that deletes each object by itself.
+const DELETES_AT_ONCE: usize = 16;
+
 /// What a store knows of an object without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectMeta {
@@ -52,7 +55,8 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// [`ObjectStore::delete`] of each, and what became of it, in their order; in fewer requests, where the store has
     /// them.
     async fn delete_all(&self, keys: &[ObjectKey]) -> Vec<Result<(), StoreError>> {
-        stream::iter(keys).then(|key| self.delete(key)).collect().await
+        let deleting: Vec<_> = keys.iter().map(|key| self.delete(key)).collect();
+        stream::iter(deleting).buffered(DELETES_AT_ONCE).collect().await
     }
 
     /// Every object whose key starts with `prefix` (of whole names: `recordings/`), in no order.

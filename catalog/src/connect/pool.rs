@@ -1,12 +1,13 @@
 //! Connections that are kept and used again, so many and no more.
 
 use std::ops::{Deref, DerefMut};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use deadpool::managed::{Manager, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult};
+use deadpool::managed::{Manager, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult, WeakPool};
 use deadpool::{Runtime, managed};
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions, Connection};
+use tokio::time::Instant;
 
 use crate::dialect::Dialect;
 use crate::error::CatalogError;
@@ -16,7 +17,10 @@ use crate::session::in_time;
 const CONNECT_PAUSE_FIRST: Duration = Duration::from_millis(10);
 const CONNECT_PAUSE_MOST: Duration = Duration::from_secs(1);
 
-/// Clones share the connections. Nothing is asked of one between its uses: that costs more than most uses do.
+/// How often connections that nobody asks for are looked at.
+const LET_GO_EVERY: Duration = Duration::from_secs(60);
+
+/// Clones share the connections. Nothing is asked of one when it comes back: that costs as much as many uses do.
 #[derive(Debug, Clone)]
 pub(crate) struct Pool(managed::Pool<Connector>);
 
@@ -52,12 +56,15 @@ impl Manager for Connector {
     }
 
     async fn recycle(&self, _: &mut AnyConnection, metrics: &Metrics) -> RecycleResult<CatalogError> {
-        let is_young = metrics.age() < self.lifetime && metrics.last_used() < self.idle;
-        if is_young { Ok(()) } else { Err(RecycleError::message("too old")) }
+        if self.is_good(metrics) { Ok(()) } else { Err(RecycleError::message("too old")) }
     }
 }
 
 impl Connector {
+    fn is_good(&self, metrics: &Metrics) -> bool {
+        metrics.age() < self.lifetime && metrics.last_used() < self.idle
+    }
+
     async fn connect(&self) -> Result<AnyConnection, sqlx::Error> {
         let mut connection = self.options.connect().await?;
         self.dialect.prepare(&mut connection).await?;
@@ -68,14 +75,19 @@ impl Connector {
 impl Pool {
     pub(super) fn new(connector: Connector, connections: u32) -> Pool {
         let patience = connector.patience;
+        let ends = connector.idle != Duration::MAX;
         let pool = managed::Pool::builder(connector)
             .max_size(connections as usize)
-            // Those that are too many grow old unused, and are let go of.
+            // Those that are too many grow old unused.
             .queue_mode(QueueMode::Lifo)
             .wait_timeout(Some(patience))
             .runtime(Runtime::Tokio1)
             .build();
-        Pool(pool.expect("a pool with a runtime can always be built"))
+        let pool = pool.expect("a pool with a runtime can always be built");
+        if ends {
+            tokio::spawn(let_go(pool.weak()));
+        }
+        Pool(pool)
     }
 
     /// How its connections are made.
@@ -118,6 +130,19 @@ impl Pool {
     }
 }
 
+/// Closes connections that are too old, though nobody asks for one, as long as there is the pool.
+async fn let_go(pool: WeakPool<Connector>) {
+    loop {
+        tokio::time::sleep(LET_GO_EVERY).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let connector = pool.manager();
+        for connection in pool.retain(|_, metrics| connector.is_good(&metrics)).removed {
+            // It is closed either way.
+            let _ = in_time(connector.patience, connection.close()).await;
+        }
+    }
+}
+
 /// A connection in use. It is thrown away when it is dropped, with whatever was under way on it, unless it is given back.
 #[derive(Debug)]
 pub(crate) struct PooledConnection {
@@ -154,5 +179,33 @@ impl Drop for PooledConnection {
         if let Some(connection) = self.connection.take() {
             drop(Object::take(connection));
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::dialect::SQLITE;
+
+    const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+    /// How many connections there are minutes after one was used.
+    async fn left(idle: Duration) -> usize {
+        sqlx::any::install_default_drivers();
+        let folder = tempfile::tempdir().unwrap();
+        let options = format!("sqlite://{}/x.db?mode=rwc", folder.path().display()).parse().unwrap();
+        let connector = Connector { options, dialect: &SQLITE, patience: A_YEAR, lifetime: A_YEAR, idle };
+        let pool = Pool::new(connector, 2);
+        pool.take().await.unwrap().give_back();
+        assert_eq!(pool.0.status().size, 1);
+        tokio::time::sleep(3 * LET_GO_EVERY).await;
+        pool.0.status().size
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_that_nobody_asks_for_is_closed_when_it_is_old() {
+        assert_eq!(left(Duration::ZERO).await, 0);
+        assert_eq!(left(A_YEAR).await, 1);
     }
 }

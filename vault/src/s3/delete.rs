@@ -7,6 +7,7 @@ use aws_sdk_s3::types::{Delete, DeletedObject, ObjectIdentifier};
 use futures::stream::{self, StreamExt};
 
 use super::bucket::Bucket;
+use super::fault::status;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::key::ObjectKey;
 
@@ -25,44 +26,85 @@ struct Versions {
 /// A bucket that keeps versions answers a plain delete with a delete marker, and only then are versions asked for: most
 /// buckets keep none, and one request is enough.
 pub(super) async fn delete(bucket: &Bucket, key: &ObjectKey) -> Result<(), StoreError> {
+    delete_and_tell(bucket, key).await.map(drop)
+}
+
+/// The same, and whether the bucket keeps versions.
+async fn delete_and_tell(bucket: &Bucket, key: &ObjectKey) -> Result<bool, StoreError> {
     let deleted = delete_one(bucket, key, None).await?;
     if deleted.version_id().is_none() && deleted.delete_marker() != Some(true) {
-        return Ok(());
+        return Ok(false);
     }
     delete_versions(bucket, key).await?;
     let left = versions(bucket, key).await?;
     if left.objects.is_empty() && left.delete_markers.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let left = left.objects.len() + left.delete_markers.len();
     Err(StoreError::new(StoreErrorKind::Unavailable, format!("{key}: {left} versions are there after the delete")))
 }
 
-/// Many in a request. What that leaves, whatever the reason (a bucket that keeps versions, a lock, a server that does not
-/// know the request), is deleted by itself: what stands against it is told there.
+/// Many in a request. The first one goes by itself: of versions its answer tells more than that of many does, and where
+/// there are any, or it fails, each of the others goes by itself too. So does what a request for many leaves (a lock, a
+/// server that does not know such a request): what stands against it is told there.
 pub(super) async fn delete_all(bucket: &Bucket, keys: &[ObjectKey]) -> Vec<Result<(), StoreError>> {
-    let mut gone = HashSet::new();
-    for keys in keys.chunks(KEYS_MOST).filter(|keys| keys.len() > 1) {
-        gone.extend(delete_together(bucket, keys).await);
+    let Some((first, rest)) = keys.split_first() else { return Vec::new() };
+    let first = delete_and_tell(bucket, first).await;
+    let is_plain = matches!(first, Ok(false));
+    let mut deleted = vec![first.map(drop)];
+    for keys in rest.chunks(KEYS_MOST) {
+        let together =
+            if is_plain && keys.len() > 1 { delete_together(bucket, keys).await } else { Together::default() };
+        let deleting = keys.iter().map(|key| {
+            let (is_gone, is_spared) = (together.gone.contains(&bucket.path(key)), together.is_overloaded);
+            async move {
+                match is_spared {
+                    _ if is_gone => Ok(()),
+                    true => Err(overloaded(bucket, key)),
+                    false => delete(bucket, key).await,
+                }
+            }
+        });
+        let one_by_one = stream::iter(deleting.collect::<Vec<_>>()).buffered(ALONE_AT_ONCE);
+        deleted.extend(one_by_one.collect::<Vec<_>>().await);
     }
-    let deleting = keys.iter().map(|key| {
-        let is_gone = gone.contains(&bucket.path(key));
-        async move { if is_gone { Ok(()) } else { delete(bucket, key).await } }
-    });
-    stream::iter(deleting.collect::<Vec<_>>()).buffered(ALONE_AT_ONCE).collect().await
+    deleted
 }
 
-/// The paths of those that are gone with all their versions.
-async fn delete_together(bucket: &Bucket, keys: &[ObjectKey]) -> Vec<String> {
+/// What one request for many came to.
+#[derive(Default)]
+struct Together {
+    /// The paths of those that are gone.
+    gone: HashSet<String>,
+    /// The server did not answer, or asked to be spared: not with one request for each now.
+    is_overloaded: bool,
+}
+
+async fn delete_together(bucket: &Bucket, keys: &[ObjectKey]) -> Together {
     let named = keys.iter().map(|key| ObjectIdentifier::builder().key(bucket.path(key)).build());
     // Each has the key that it has to have.
     let named = named.collect::<Result<Vec<_>, _>>().unwrap_or_default();
-    let Ok(delete) = Delete::builder().set_objects(Some(named)).build() else { return Vec::new() };
-    let request = bucket.client.delete_objects().bucket(&*bucket.name).delete(delete);
-    let Ok(answer) = request.send().await else { return Vec::new() };
-    bucket.saw();
-    let is_gone = |deleted: &DeletedObject| deleted.version_id.is_none() && deleted.delete_marker != Some(true);
-    answer.deleted.unwrap_or_default().into_iter().filter(is_gone).filter_map(|deleted| deleted.key).collect()
+    let Ok(delete) = Delete::builder().set_objects(Some(named)).build() else { return Together::default() };
+    match bucket.client.delete_objects().bucket(&*bucket.name).delete(delete).send().await {
+        Ok(answer) => {
+            bucket.saw();
+            let gone = answer.deleted.unwrap_or_default().into_iter().filter(is_gone);
+            Together { gone: gone.filter_map(|deleted| deleted.key).collect(), is_overloaded: false }
+        }
+        Err(error) => {
+            let is_overloaded = status(&error).is_none_or(|status| status == 429 || (status >= 500 && status != 501));
+            Together { gone: HashSet::new(), is_overloaded }
+        }
+    }
+}
+
+fn is_gone(deleted: &DeletedObject) -> bool {
+    deleted.version_id.is_none() && deleted.delete_marker != Some(true) && deleted.delete_marker_version_id.is_none()
+}
+
+fn overloaded(bucket: &Bucket, key: &ObjectKey) -> StoreError {
+    let problem = format!("{key}: {} did not delete it, with others: it is overloaded, or away", bucket.place);
+    StoreError::new(StoreErrorKind::Unavailable, problem)
 }
 
 /// Objects before markers: what is refused (Object Lock) is made visible again, as what is hidden reads as gone.

@@ -1,7 +1,7 @@
 //! An object of known length into the bucket: one request, which carries its bytes as they come, and its checksum behind
 //! them, as a trailer. Without checksums it goes as it is.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream as S3Body;
@@ -18,22 +18,38 @@ use crate::key::ObjectKey;
 /// The longest object that S3 takes in one request.
 pub(super) const STREAM_BYTES_MOST: u64 = 5 << 30;
 
-/// For how long nothing is streamed to a server that failed with a stream. It may not know them: then most are spared an
-/// attempt that comes to nothing. It may be in trouble: then what can be sent again is better.
+/// For how long nothing is streamed to a server that failed with so many streams in a row. It may not know them: then most
+/// are spared an attempt that comes to nothing. It may be in trouble: then what can be sent again is better.
 const DISTRUST: Duration = Duration::from_secs(600);
+const FAILURES_MOST: u32 = 3;
 
 /// Whether objects are streamed. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Streaming(Arc<Mutex<Option<Instant>>>);
+pub(super) struct Streaming(Arc<Mutex<Failures>>);
+
+#[derive(Debug, Default)]
+struct Failures {
+    in_a_row: u32,
+    last: Option<Instant>,
+}
 
 impl Streaming {
     fn is_tried(&self) -> bool {
-        let failed_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failed_at.is_none_or(|at| at.elapsed() >= DISTRUST)
+        let failures = self.failures();
+        failures.in_a_row < FAILURES_MOST || failures.last.is_none_or(|last| last.elapsed() >= DISTRUST)
     }
 
-    fn failed(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    fn ended(&self, well: bool) {
+        let mut failures = self.failures();
+        *failures = if well {
+            Failures::default()
+        } else {
+            Failures { in_a_row: failures.in_a_row.saturating_add(1), last: Some(Instant::now()) }
+        };
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,9 +80,7 @@ pub(super) async fn put(bucket: &Bucket, key: &ObjectKey, body: ByteStream, byte
     if let Some(error) = flow.take_broke() {
         return Err(StoreError::source_broke(key, error));
     }
-    if stored.is_err() {
-        bucket.streaming.failed();
-    }
+    bucket.streaming.ended(stored.is_ok());
     stored
 }
 

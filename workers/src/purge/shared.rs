@@ -1,11 +1,13 @@
 //! The steps that purges take together: one transaction, or one request to the store, for many recordings. Each purge
 //! goes its own way between them, and learns of its own recording alone.
 
+use std::slice;
 use std::time::Duration;
 
 use batches::{Batches, Limits, NoOutcome};
 use catalog::{Catalog, Policy, PurgeDecision, PurgePermit, Purged};
 use queue::Clock;
+use tokio::runtime::Handle;
 use twilio::RecordingSid;
 use vault::{ObjectKey, Vault};
 
@@ -17,9 +19,41 @@ const LIMITS: Limits = Limits { entries: 64, calls: 2, waiting: 4096 };
 /// The shared steps; dropped with the stage.
 #[derive(Debug)]
 pub struct SharedSteps {
-    grants: Batches<RecordingSid, Result<PurgeDecision, Fault>>,
+    grants: Batches<RecordingSid, Result<Granted, Fault>>,
     deletions: Batches<Vec<ObjectKey>, Result<(), NotDeleted>>,
     completions: Batches<Purged, Result<(), Fault>>,
+}
+
+/// What the gate said, until it is taken. Where whoever asked has left, what it granted is taken back: a mark that nobody
+/// works at would stand against a hold, and a claim against other workers.
+#[derive(Debug)]
+struct Granted {
+    decision: Option<PurgeDecision>,
+    catalog: Catalog,
+    clock: Clock,
+}
+
+impl Granted {
+    fn take(mut self) -> PurgeDecision {
+        self.decision.take().unwrap_or(PurgeDecision::Claimed)
+    }
+}
+
+impl Drop for Granted {
+    fn drop(&mut self) {
+        let (Some(PurgeDecision::Granted(permit)), Ok(runtime)) = (self.decision.take(), Handle::try_current()) else {
+            return;
+        };
+        let (catalog, clock) = (self.catalog.clone(), self.clock.clone());
+        runtime.spawn(async move {
+            let claim = permit.claim().clone();
+            let withdrawn = catalog.withdraw_purge(permit, clock.now()).await;
+            if let Err(error) = withdrawn.and(catalog.release_claim(&claim, clock.now()).await) {
+                let sid = claim.recording_sid();
+                tracing::warn!(recording.sid = %sid, error = chain(&error), "purge not taken back: the next one goes on");
+            }
+        });
+    }
 }
 
 /// Why a recording's objects are not seen to be gone.
@@ -45,7 +79,7 @@ impl SharedSteps {
 
     /// What the gate says of the recording.
     pub(super) async fn grant(&self, sid: &RecordingSid) -> Result<PurgeDecision, Fault> {
-        self.grants.add(sid.clone()).await?
+        self.grants.add(sid.clone()).await?.map(Granted::take)
     }
 
     /// Deletes a recording's objects, and sees that they are gone. A store that does not answer is found out before
@@ -67,14 +101,25 @@ async fn grant_all(
     policy: Policy,
     lease: Duration,
     sids: Vec<RecordingSid>,
-) -> Vec<Result<PurgeDecision, Fault>> {
-    match catalog.grant_purges(&sids, &policy, lease, clock.now()).await {
-        Ok(decisions) => decisions.into_iter().map(|decision| decision.map_err(Fault::from)).collect(),
+) -> Vec<Result<Granted, Fault>> {
+    let asked = async |sids: &[RecordingSid]| catalog.grant_purges(sids, &policy, lease, clock.now()).await;
+    let decisions = match asked(&sids).await {
+        // One of them can't be read, say: that is its own trouble.
+        Err(error) if !error.is_transient() && sids.len() > 1 => {
+            let mut decisions = Vec::new();
+            for sid in &sids {
+                decisions.extend(asked(slice::from_ref(sid)).await.unwrap_or_else(|error| vec![Err(error)]));
+            }
+            decisions
+        }
         Err(error) => {
             let fault = Fault::from(error);
-            sids.iter().map(|_| Err(fault.clone())).collect()
+            return sids.iter().map(|_| Err(fault.clone())).collect();
         }
-    }
+        Ok(decisions) => decisions,
+    };
+    let granted = |decision| Granted { decision: Some(decision), catalog: catalog.clone(), clock: clock.clone() };
+    decisions.into_iter().map(|decision| decision.map(granted).map_err(Fault::from)).collect()
 }
 
 async fn delete_all(vault: Vault, recordings: Vec<Vec<ObjectKey>>) -> Vec<Result<(), NotDeleted>> {
@@ -115,6 +160,7 @@ mod tests {
     use std::path::Path;
 
     use futures::stream::{self, StreamExt};
+    use twilio::{Recording, RecordingStatus};
     use vault::{S3Options, generate_identity_file, open_store};
 
     use super::*;
@@ -127,6 +173,37 @@ mod tests {
 
     fn objects<const N: usize>(names: [&str; N]) -> Vec<ObjectKey> {
         names.iter().map(|name| format!("recordings/AC1/2026/01/31/{name}.age").parse().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn grant_that_nobody_takes_is_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::connect(&format!("sqlite:{}/catalog.db", folder.path().display())).await.unwrap();
+        catalog.migrate().await.unwrap();
+        let recording = Recording {
+            account_sid: format!("AC{:032x}", 1).parse().unwrap(),
+            recording_sid: format!("RE{:032x}", 1).parse().unwrap(),
+            call_sid: None,
+            conference_sid: None,
+            status: RecordingStatus::Completed,
+            source: None,
+            channels: None,
+            duration_secs: None,
+            started_at: None,
+            error_code: None,
+            encryption: None,
+        };
+        let clock = Clock::manual("2026-11-20T09:00:00Z".parse().unwrap());
+        catalog.hear(&recording, clock.now()).await.unwrap();
+        let policy = Policy { retention_days: 0, transcript_days: 0, twilio_delete_after_days: None };
+        let lease = Duration::from_secs(60);
+        let sids = vec![recording.recording_sid.clone()];
+        let granted = grant_all(catalog.clone(), clock.clone(), policy, lease, sids.clone()).await;
+        assert!(matches!(&granted[..], [Ok(Granted { decision: Some(PurgeDecision::Granted(_)), .. })]), "{granted:?}");
+        drop(granted);
+        while catalog.place_hold(&sids[0], "a lawsuit", "anna", clock.now()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

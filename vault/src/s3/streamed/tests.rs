@@ -61,10 +61,12 @@ async fn without_checksums_the_body_goes_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_that_failed_with_a_stream_gets_one_again_later() {
+async fn server_that_failed_with_streams_gets_one_again_later() {
     let streaming = Streaming::default();
-    assert!(streaming.is_tried());
-    streaming.failed();
+    for well in [false, false, true, false, false, false] {
+        assert!(streaming.is_tried());
+        streaming.ended(well);
+    }
     for is_tried in [false, true] {
         tokio::time::advance(DISTRUST / 2).await;
         assert_eq!(streaming.is_tried(), is_tried);

@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     Pretend,
     /// The answer's body breaks off behind so many bytes.
     CutAt(usize),
+    /// The answer has this header besides.
+    With(&'static str, &'static str),
     /// The answer lacks this header.
     Without(&'static str),
     /// The server never hears of it, and there is no answer.
@@ -117,6 +119,11 @@ impl Tap {
                 std::future::pending().await
             }
             Some(Fault::CutAt(length)) => cut(server(request).await, length),
+            Some(Fault::With(header, value)) => {
+                let mut response = server(request).await;
+                response.headers_mut().insert(header, value.parse().unwrap());
+                response
+            }
             Some(Fault::Without(header)) => {
                 let mut response = server(request).await;
                 response.headers_mut().remove(header);
