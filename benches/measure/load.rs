@@ -85,22 +85,12 @@ impl Sender {
     }
 
     /// Sends for as long as `load` lasts. Fails at the first callback that is not answered with 200.
-    /// On a thread of its own: several that wake each other would take from the machine what is to be measured.
     pub(crate) async fn run(self: &Arc<Self>, load: Load) -> anyhow::Result<Answers> {
-        let sender = Arc::clone(self);
-        let sending = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(sender.send(load))
-        };
-        tokio::task::spawn_blocking(sending).await?
-    }
-
-    async fn send(self: Arc<Self>, load: Load) -> anyhow::Result<Answers> {
         let began = Instant::now();
         let timetable = Arc::new(Timetable { load, began, taken: AtomicU64::new(0) });
         let mut connections = JoinSet::new();
         for _ in 0..load.connections {
-            let (sender, timetable) = (Arc::clone(&self), Arc::clone(&timetable));
+            let (sender, timetable) = (Arc::clone(self), Arc::clone(&timetable));
             connections.spawn(async move { sender.connection(&timetable).await });
         }
         let mut latencies = Vec::new();
