@@ -32,14 +32,14 @@ pub(crate) struct Costs {
 }
 
 pub(crate) const COSTS: Costs = Costs {
-    ingest_cpu_secs_per_10k: 0.48,
+    ingest_cpu_secs_per_10k: 0.56,
     archive_cpu_secs_per_gb: 2.22,
-    small_recordings_per_cpu_sec: 610.0,
+    small_recordings_per_cpu_sec: 522.0,
     transcribe_cpu_secs_per_gb: 3.67,
-    purge_cpu_ms: 1.84,
-    small_servers_cpu_secs_per_gb: 41.56,
-    purge_servers_cpu_ms: 2.42,
-    worker_memory_mib: 144.1,
+    purge_cpu_ms: 0.61,
+    small_servers_cpu_secs_per_gb: 50.0,
+    purge_servers_cpu_ms: 1.49,
+    worker_memory_mib: 66.9,
     catalog_bytes: 1_298.0,
     // Of RabbitMQ 3.10, one node on 2 cores, a publisher or a consumer at a time: docs/capacity.md.
     queue_publishes_per_sec: 30_000.0,

@@ -78,5 +78,5 @@ pub(crate) fn fleets(demand: &Demand) -> f64 {
 
 /// Deletes are of another day's keys, so of another prefix.
 fn new_writes_per_sec(demand: &Demand) -> f64 {
-    demand.per_sec * (s3_writes() - 2.0)
+    demand.per_sec * (s3_writes() - 1.0)
 }
