@@ -35,7 +35,7 @@ pub(crate) const COSTS: Costs = Costs {
     ingest_cpu_secs_per_10k: 0.56,
     archive_cpu_secs_per_gb: 2.22,
     small_recordings_per_cpu_sec: 522.0,
-    transcribe_cpu_secs_per_gb: 3.67,
+    transcribe_cpu_secs_per_gb: 3.68,
     purge_cpu_ms: 0.61,
     small_servers_cpu_secs_per_gb: 50.0,
     purge_servers_cpu_ms: 1.49,
