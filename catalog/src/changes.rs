@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 use twilio::RecordingSid;
 
-use crate::columns::to_json;
+use crate::columns::{Columns, to_json};
 use crate::connect::Catalog;
 use crate::dialect::Dialect;
 use crate::error::CatalogError;
@@ -65,6 +65,18 @@ impl Changes {
             };
         }
         self.transaction.fetch_all(query).await
+    }
+
+    /// The same, where it returns the fences of claims, one of each recording.
+    pub(crate) async fn fences<T: Serialize>(
+        &mut self,
+        statement: &str,
+        list: &[T],
+        bound: &[Bound<'_>],
+    ) -> Result<HashMap<RecordingSid, i64>, CatalogError> {
+        let rows = self.run(statement, list, bound).await?;
+        let fences = rows.iter().map(|row| Ok((Columns(row).parsed("recording_sid")?, row.try_get("fence")?)));
+        Ok(fences.collect::<Result<_, sqlx::Error>>()?)
     }
 
     pub(crate) async fn commit(self) -> Result<(), CatalogError> {

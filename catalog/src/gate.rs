@@ -198,9 +198,7 @@ impl Changes {
                       expires_at = excluded.expires_at \
                       WHERE claims.expires_at <= $3 OR claims.expires_at > $4 RETURNING recording_sid, fence";
         let bound = [expiry(lease, now), now.timestamp_millis(), believed_until(lease, now)].map(Bound::Number);
-        let rows = self.run(upsert, sids, &bound).await?;
-        let fences = rows.iter().map(|row| Ok((Columns(row).parsed("recording_sid")?, row.try_get("fence")?)));
-        Ok(fences.collect::<Result<_, sqlx::Error>>()?)
+        self.fences(upsert, sids, &bound).await
     }
 
     /// Takes every claim to other work than purge away from whoever may still think to hold it.

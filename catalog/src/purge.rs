@@ -1,15 +1,13 @@
 //! Writing down that something was deleted, or that nothing was.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::Row;
 use twilio::RecordingSid;
 
 use crate::changes::{Bound, Changes};
 use crate::claims::end;
-use crate::columns::Columns;
 use crate::connect::Catalog;
 use crate::error::CatalogError;
 use crate::permit::PurgePermit;
@@ -66,7 +64,8 @@ impl Catalog {
     ) -> Result<Vec<Result<(), CatalogError>>, CatalogError> {
         let sids: Vec<_> = purged.iter().map(|purged| purged.permit.recording_sid().clone()).collect();
         let mut changes = self.changes(&sids).await?;
-        let fences = changes.purge_fences(&sids).await?;
+        let select = "SELECT recording_sid, fence FROM claims WHERE recording_sid IN ({listed}) AND work = 'purge'";
+        let fences = changes.fences(select, &sids, &[]).await?;
         let is_newest =
             |purged: &Purged| fences.get(purged.permit.recording_sid()) == Some(&purged.permit.claim().fence());
         let are_valid: Vec<bool> = purged.iter().map(is_newest).collect();
@@ -97,13 +96,6 @@ impl Catalog {
 }
 
 impl Changes {
-    async fn purge_fences(&mut self, sids: &[RecordingSid]) -> Result<HashMap<RecordingSid, i64>, CatalogError> {
-        let select = "SELECT recording_sid, fence FROM claims WHERE recording_sid IN ({listed}) AND work = 'purge'";
-        let rows = self.run(select, sids, &[]).await?;
-        let fences = rows.iter().map(|row| Ok((Columns(row).parsed("recording_sid")?, row.try_get("fence")?)));
-        Ok(fences.collect::<Result<_, sqlx::Error>>()?)
-    }
-
     async fn bury(&mut self, purged: &[&Purged], now: DateTime<Utc>) -> Result<(), CatalogError> {
         self.forget_transcripts(purged).await?;
         let mut alike: BTreeMap<String, Vec<&RecordingSid>> = BTreeMap::new();
