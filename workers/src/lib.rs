@@ -35,6 +35,8 @@ mod settle;
 mod stray;
 mod strays;
 mod stuck;
+#[cfg(test)]
+mod testing;
 mod transcribe;
 mod twilio_copy;
 mod webhook;

@@ -5,10 +5,10 @@ use futures::stream::BoxStream;
 use queue::Options;
 use simulator::{CallPlan, MediaPlan, Simulator, SimulatorConfig};
 use tempfile::TempDir;
-use twilio::{Client, ClientConfig, Credentials};
 use vault::{ByteStream, ObjectMeta, ObjectStore, S3Options, StoreError};
 
 use super::*;
+use crate::testing::client;
 
 const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 const BYTES: u64 = 1_000_044;
@@ -81,7 +81,7 @@ async fn stage(folder: &TempDir) -> (Archive, Arc<Noting>, Simulator) {
         queue: queue::open(&format!("sqlite:{}", path("queue.db")), options).await.unwrap(),
         catalog,
         vault: Vault::new(Arc::clone(&noting) as Arc<dyn ObjectStore>, recipients, None),
-        twilio: client(simulator.url()),
+        twilio: client(ACCOUNT, simulator.url()),
         clock,
         format: MediaFormat::Wav,
         budget: MemoryBudget::new(16),
@@ -90,18 +90,6 @@ async fn stage(folder: &TempDir) -> (Archive, Arc<Noting>, Simulator) {
         is_backfill: false,
     };
     (archive, noting, simulator)
-}
-
-fn client(api_url: url::Url) -> Client {
-    let config = ClientConfig {
-        api_url,
-        credentials: Credentials { user: ACCOUNT.to_owned(), secret: "token".into() },
-        account_credentials: Default::default(),
-        max_concurrency: 4,
-        requests_per_second: 1000,
-        request_timeout: Duration::from_secs(30),
-    };
-    Client::new(config).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

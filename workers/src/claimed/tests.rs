@@ -1,9 +1,9 @@
 use catalog::Status;
 use futures::TryStreamExt;
 use tempfile::TempDir;
-use twilio::{Recording, RecordingStatus};
 
 use super::*;
+use crate::testing::completed;
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -13,21 +13,8 @@ async fn workers(folder: &TempDir) -> ([Claims; 2], Clock, RecordingSid) {
     let url = format!("sqlite:{}", folder.path().join("catalog.db").display());
     let catalog = Catalog::connect(&url).await.unwrap();
     catalog.migrate().await.unwrap();
-    let sid: RecordingSid = format!("RE{}", "5".repeat(32)).parse().unwrap();
-    let account_sid = format!("AC{}", "5".repeat(32)).parse().unwrap();
-    let recording = Recording {
-        account_sid,
-        recording_sid: sid.clone(),
-        call_sid: None,
-        conference_sid: None,
-        status: RecordingStatus::Completed,
-        source: None,
-        channels: None,
-        duration_secs: None,
-        started_at: None,
-        error_code: None,
-        encryption: None,
-    };
+    let recording = completed();
+    let sid = recording.recording_sid.clone();
     let heard = catalog.hear(&recording, clock.now()).await.unwrap();
     assert_eq!(heard.row.status, Status::Received);
     ([(); 2].map(|()| Claims { catalog: catalog.clone(), clock: clock.clone(), lease: LEASE }), clock, sid)

@@ -160,10 +160,10 @@ mod tests {
     use std::path::Path;
 
     use futures::stream::{self, StreamExt};
-    use twilio::{Recording, RecordingStatus};
     use vault::{S3Options, generate_identity_file, open_store};
 
     use super::*;
+    use crate::testing::completed;
 
     async fn vault_in(folder: &Path) -> Vault {
         let store = open_store(&format!("file:{}/vault", folder.display()), S3Options::default()).await.unwrap();
@@ -180,19 +180,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::connect(&format!("sqlite:{}/catalog.db", folder.path().display())).await.unwrap();
         catalog.migrate().await.unwrap();
-        let recording = Recording {
-            account_sid: format!("AC{:032x}", 1).parse().unwrap(),
-            recording_sid: format!("RE{:032x}", 1).parse().unwrap(),
-            call_sid: None,
-            conference_sid: None,
-            status: RecordingStatus::Completed,
-            source: None,
-            channels: None,
-            duration_secs: None,
-            started_at: None,
-            error_code: None,
-            encryption: None,
-        };
+        let recording = completed();
         let clock = Clock::manual("2026-11-20T09:00:00Z".parse().unwrap());
         catalog.hear(&recording, clock.now()).await.unwrap();
         let policy = Policy { retention_days: 0, transcript_days: 0, twilio_delete_after_days: None };

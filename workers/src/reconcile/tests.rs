@@ -1,9 +1,9 @@
 use queue::{Clock, Lane, Options, Stage};
 use simulator::{CallPlan, Simulator, SimulatorConfig};
 use tempfile::TempDir;
-use twilio::{Client, ClientConfig, Credentials};
 
 use super::*;
+use crate::testing::client;
 
 const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 /// The simulator refuses it.
@@ -11,18 +11,6 @@ const OTHER_ACCOUNT: &str = "ACffffffffffffffffffffffffffffffff";
 
 fn start() -> DateTime<Utc> {
     "2026-11-20T09:00:00Z".parse().unwrap()
-}
-
-fn client(api_url: url::Url) -> Client {
-    let config = ClientConfig {
-        api_url,
-        credentials: Credentials { user: ACCOUNT.to_owned(), secret: "token".into() },
-        account_credentials: Default::default(),
-        max_concurrency: 4,
-        requests_per_second: 1000,
-        request_timeout: Duration::from_secs(30),
-    };
-    Client::new(config).unwrap()
 }
 
 async fn reconciler(folder: &TempDir, simulator: &Simulator) -> Reconciler {
@@ -33,7 +21,7 @@ async fn reconciler(folder: &TempDir, simulator: &Simulator) -> Reconciler {
     Reconciler {
         queue: queue::open(&url("queue.db"), options).await.unwrap(),
         catalog,
-        twilio: client(simulator.url()),
+        twilio: client(ACCOUNT, simulator.url()),
         accounts: [OTHER_ACCOUNT, ACCOUNT].map(|sid| sid.parse().unwrap()).into(),
         policy: Policy { retention_days: 30, transcript_days: 30, twilio_delete_after_days: None },
         expects: Expects { transcribe: false, deliver: false },

@@ -8,10 +8,11 @@ use simulator::{CallPlan, Simulator, SimulatorConfig};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
-use twilio::{Client, ClientConfig, Credentials, MediaFormat, Recording};
+use twilio::{MediaFormat, Recording};
 use vault::{ObjectKey, S3Options};
 
 use super::super::*;
+use crate::testing::client;
 
 const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 pub(super) const LEASE: Duration = Duration::from_secs(60);
@@ -49,7 +50,7 @@ impl Fixture {
             catalog,
             store: Some(store),
             vault: None,
-            twilio: client(simulator.url()),
+            twilio: client(ACCOUNT, simulator.url()),
             accounts: vec![ACCOUNT.parse().unwrap()],
             policy: Policy { retention_days: 30, transcript_days: 30, twilio_delete_after_days: None },
             expects: ARCHIVE_ONLY,
@@ -195,16 +196,4 @@ impl Fixture {
         let reason = reason.to_owned();
         self.audit.queue.settle(delivery, Settlement::DeadLetter { reason }).await.unwrap();
     }
-}
-
-fn client(api_url: url::Url) -> Client {
-    let config = ClientConfig {
-        api_url,
-        credentials: Credentials { user: ACCOUNT.to_owned(), secret: "token".into() },
-        account_credentials: Default::default(),
-        max_concurrency: 4,
-        requests_per_second: 1000,
-        request_timeout: Duration::from_secs(30),
-    };
-    Client::new(config).unwrap()
 }
